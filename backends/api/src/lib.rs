@@ -1,0 +1,1 @@
+//! What every backend shares: legality, artefacts, manifests.

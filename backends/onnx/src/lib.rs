@@ -1,0 +1,1 @@
+//! Writes the edgesmith IR as ONNX.

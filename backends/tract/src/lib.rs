@@ -1,0 +1,1 @@
+//! Lowers the edgesmith IR to tract, the built-in engine.

@@ -1,0 +1,1 @@
+//! edgesmith: an optimising compiler for edge models.

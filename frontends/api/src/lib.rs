@@ -1,0 +1,1 @@
+//! What every frontend shares: sources that own memory maps, and diagnostics.

@@ -1,0 +1,492 @@
+//! Inference of types and contents: the frame that every operator's rule fills, and the walk over a model.
+//!
+//! A rule sees facts of its operands and sets facts of its results. What a rule knows wins over what a file declares; a
+//! declaration fills only what a rule leaves unknown. Sizes that depend on data are symbols named after the value
+//! (`?name.axis`), so inferring twice gives the same.
+
+use smallvec::SmallVec;
+
+use crate::contents::{Contents, Item};
+use crate::{DType, Def, Dim, DimEq, GraphId, Model, Name, Op, OpId, Shape, Tensor, ValueId, ValueType};
+
+/// What is known of a value.
+#[derive(Clone, Debug, Default)]
+pub struct Fact {
+    /// Its type.
+    pub ty: ValueType,
+    /// Its elements.
+    pub contents: Option<Contents>,
+    /// The constant that it is.
+    pub tensor: Option<Tensor>,
+}
+
+impl Fact {
+    /// A fact of a type alone.
+    pub fn of_type(ty: ValueType) -> Self {
+        Self { ty, contents: None, tensor: None }
+    }
+}
+
+/// Why an operator can have no type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InferError {
+    /// What is wrong, naming operands and dims.
+    pub message: String,
+}
+
+impl InferError {
+    /// An error with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+/// Infers a region: its index, facts of its inputs (captures excluded), and back come facts of its outputs.
+pub type RegionInference<'a> = dyn FnMut(usize, &[Fact]) -> Result<Vec<Fact>, InferError> + 'a;
+
+/// The frame of one operator's rule.
+pub struct InferCx<'a> {
+    operands: SmallVec<[Option<Fact>; 4]>,
+    results: SmallVec<[Fact; 1]>,
+    result_names: SmallVec<[Option<Name>; 1]>,
+    equal: Vec<(Dim, Dim)>,
+    regions: Option<&'a mut RegionInference<'a>>,
+}
+
+impl<'a> InferCx<'a> {
+    /// A frame with facts of the operands (captures excluded) and names of the results.
+    pub fn new(operands: SmallVec<[Option<Fact>; 4]>, result_names: SmallVec<[Option<Name>; 1]>) -> Self {
+        let results = result_names.iter().map(|_| Fact::default()).collect();
+        Self { operands, results, result_names, equal: Vec::new(), regions: None }
+    }
+    /// A frame that can infer regions.
+    pub fn with_regions(mut self, regions: &'a mut RegionInference<'a>) -> Self {
+        self.regions = Some(regions);
+        self
+    }
+
+    // ---- operands ----
+
+    /// The number of operand slots.
+    pub fn operand_count(&self) -> usize {
+        self.operands.len()
+    }
+    /// Whether the operand is present.
+    pub fn has(&self, slot: usize) -> bool {
+        self.operands.get(slot).is_some_and(Option::is_some)
+    }
+    /// What is known of an operand.
+    pub fn fact(&self, slot: usize) -> Option<&Fact> {
+        self.operands.get(slot)?.as_ref()
+    }
+    /// The type of an operand; unknown when absent.
+    pub fn ty(&self, slot: usize) -> &ValueType {
+        const UNKNOWN: &ValueType = &ValueType::Unknown;
+        self.fact(slot).map_or(UNKNOWN, |fact| &fact.ty)
+    }
+    /// The element type of an operand.
+    pub fn dtype(&self, slot: usize) -> Option<DType> {
+        self.ty(slot).dtype()
+    }
+    /// The shape of an operand.
+    pub fn shape(&self, slot: usize) -> &Shape {
+        self.ty(slot).shape()
+    }
+    /// The dims of an operand of known rank.
+    pub fn dims(&self, slot: usize) -> Option<&[Dim]> {
+        self.ty(slot).dims()
+    }
+    /// The constant that an operand is.
+    pub fn tensor(&self, slot: usize) -> Option<&Tensor> {
+        self.fact(slot)?.tensor.as_ref()
+    }
+    /// What is known of the elements of an operand.
+    pub fn contents(&self, slot: usize) -> Option<Contents> {
+        let fact = self.fact(slot)?;
+        fact.contents.clone().or_else(|| Contents::of_tensor(fact.tensor.as_ref()?))
+    }
+    /// The elements of an integer operand, if every one is a number. Works for constants of any size.
+    pub fn ints(&self, slot: usize) -> Option<Vec<i64>> {
+        let fact = self.fact(slot)?;
+        match &fact.tensor {
+            Some(tensor) => tensor.to_ints(),
+            None => fact.contents.as_ref()?.ints(),
+        }
+    }
+    /// The single element of an integer operand.
+    pub fn int(&self, slot: usize) -> Option<i64> {
+        match self.ints(slot)?.as_slice() {
+            [n] => Some(*n),
+            _ => None,
+        }
+    }
+
+    // ---- results ----
+
+    /// The number of result slots.
+    pub fn result_count(&self) -> usize {
+        self.results.len()
+    }
+    /// Whether somebody wants the result.
+    pub fn wants(&self, slot: usize) -> bool {
+        self.result_names.get(slot).is_some_and(Option::is_some)
+    }
+    /// Sets the type of a result; slots beyond the list are ignored.
+    pub fn set(&mut self, slot: usize, ty: ValueType) {
+        if let Some(fact) = self.results.get_mut(slot) {
+            fact.ty = ty;
+        }
+    }
+    /// Sets a tensor type of a result; unknown when the element type is.
+    pub fn set_tensor(&mut self, slot: usize, dtype: Option<DType>, shape: Shape) {
+        if let Some(dtype) = dtype {
+            self.set(slot, ValueType::tensor(dtype, shape));
+        }
+    }
+    /// Sets what is known of the elements of a result.
+    pub fn set_contents(&mut self, slot: usize, items: Vec<Item>) {
+        if let Some(fact) = self.results.get_mut(slot) {
+            fact.contents = Contents::new(items);
+        }
+    }
+    /// Sets everything known of a result.
+    pub fn set_fact(&mut self, slot: usize, new: Fact) {
+        if let Some(fact) = self.results.get_mut(slot) {
+            *fact = new;
+        }
+    }
+    /// What was set for a result.
+    pub fn result(&self, slot: usize) -> Option<&Fact> {
+        self.results.get(slot)
+    }
+    /// A size that depends on data: a symbol of its own for this result and axis.
+    pub fn fresh(&self, slot: usize, axis: usize) -> Dim {
+        match self.result_names.get(slot) {
+            Some(Some(name)) => Dim::symbol(format!("{FRESH}{name}.{axis}")),
+            _ => Dim::Unknown,
+        }
+    }
+
+    // ---- rules that many operators share ----
+
+    /// The dim that two dims which must be equal have; an error when they cannot be.
+    pub fn equal(&mut self, a: &Dim, b: &Dim, what: &str) -> Result<Dim, InferError> {
+        match (a.compare(b), a, b) {
+            (DimEq::Different, _, _) => Err(InferError::new(format!("{what}: {a} and {b} must be equal"))),
+            (DimEq::Equal, ..) => Ok(a.clone()),
+            (DimEq::Unknown, Dim::Unknown, other) | (DimEq::Unknown, other, Dim::Unknown) => Ok(other.clone()),
+            (DimEq::Unknown, ..) => {
+                self.equal.push((a.clone(), b.clone()));
+                Ok(if matches!(b, Dim::Known(_)) { b.clone() } else { a.clone() })
+            }
+        }
+    }
+    /// The common shape of two shapes under broadcasting (numpy's rule, both ways).
+    pub fn broadcast(&mut self, a: &Shape, b: &Shape) -> Result<Shape, InferError> {
+        let (Some(x), Some(y)) = (a.dims(), b.dims()) else { return Ok(Shape::Unranked) };
+        let rank = x.len().max(y.len());
+        let mut dims = crate::Dims::new();
+        for axis in 0..rank {
+            let at =
+                |dims: &[Dim]| (axis + dims.len()).checked_sub(rank).map_or(Dim::Known(1), |index| dims[index].clone());
+            let (p, q) = (at(x), at(y));
+            dims.push(match (&p, &q) {
+                (Dim::Known(1), d) | (d, Dim::Known(1)) => d.clone(),
+                (p, q) if p.same(q) => p.clone(),
+                (Dim::Known(m), Dim::Known(n)) => {
+                    return Err(InferError::new(format!(
+                        "shapes {a} and {b} do not broadcast: {m} and {n} on axis {axis}"
+                    )));
+                }
+                // The other is this number or one; either way the result has it.
+                (Dim::Known(_), other) | (other, Dim::Known(_)) => {
+                    let known = if matches!(p, Dim::Known(_)) { &p } else { &q };
+                    if !other.is_unknown() {
+                        self.equal.push((known.clone(), other.clone()));
+                    }
+                    known.clone()
+                }
+                _ => Dim::Unknown,
+            });
+        }
+        Ok(Shape::Ranked(dims))
+    }
+    /// An axis made non-negative; an error when it is outside the rank.
+    pub fn axis(axis: i64, rank: usize) -> Result<usize, InferError> {
+        let bound = rank as i64;
+        let at = if axis < 0 { axis + bound } else { axis };
+        usize::try_from(at)
+            .ok()
+            .filter(|at| *at < rank)
+            .ok_or_else(|| InferError::new(format!("axis {axis} is outside rank {rank}")))
+    }
+    /// The results are those of the region, run on the operands.
+    pub fn results_from_region(&mut self, region: usize) {
+        let inputs: Vec<Fact> = self.operands.iter().flatten().cloned().collect();
+        if let Ok(outputs) = self.infer_region(region, &inputs) {
+            for (slot, fact) in outputs.into_iter().enumerate() {
+                self.set_fact(slot, fact);
+            }
+        }
+    }
+    /// Infers a region with facts of its inputs, captures excluded.
+    pub fn infer_region(&mut self, region: usize, inputs: &[Fact]) -> Result<Vec<Fact>, InferError> {
+        match &mut self.regions {
+            Some(infer) => infer(region, inputs),
+            None => Err(InferError::new("this operator has no region")),
+        }
+    }
+}
+
+/// The first character of symbols that inference makes up.
+pub const FRESH: char = '?';
+
+/// Whether inference made the symbol up (rather than a file or a user).
+pub fn is_fresh_symbol(name: &str) -> bool {
+    name.starts_with(FRESH)
+}
+
+/// Something that inference found odd but not wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InferConflict {
+    /// The graph.
+    pub graph: GraphId,
+    /// The value.
+    pub value: ValueId,
+    /// What the operator's rule says.
+    pub inferred: ValueType,
+    /// What the file says.
+    pub declared: ValueType,
+}
+
+/// An operator that can have no type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} '{name}': {error}")]
+pub struct OpInferError {
+    /// The graph.
+    pub graph: GraphId,
+    /// The operator.
+    pub op: OpId,
+    /// Its kind.
+    pub kind: String,
+    /// Its name, or that of its first result.
+    pub name: Name,
+    /// What is wrong.
+    pub error: InferError,
+}
+
+/// What a walk over a model found.
+#[derive(Clone, Debug, Default)]
+pub struct InferReport {
+    /// Declared types that the rules contradict; the rules won.
+    pub conflicts: Vec<InferConflict>,
+    /// Operators that can have no type.
+    pub errors: Vec<OpInferError>,
+}
+
+impl Model {
+    /// Infers every graph of the model from its inputs and constants. Errors do not stop the walk: the results of an
+    /// operator without a type stay as they were.
+    pub fn infer(&mut self) -> InferReport {
+        let mut report = InferReport::default();
+        for graph in self.entries.values().copied().collect::<Vec<_>>() {
+            self.infer_graph(graph, &mut report);
+        }
+        report
+    }
+
+    /// Forgets every type but those of inputs and constants (and of results of unknown operators, which only the file
+    /// can know), then infers.
+    pub fn infer_afresh(&mut self) -> InferReport {
+        for id in self.live_graphs() {
+            let is_entry = self.entries.values().any(|entry| *entry == id);
+            let graph = self.graph(id);
+            let stale: Vec<ValueId> = graph
+                .values()
+                .filter(|(_, value)| match value.def() {
+                    Def::Result { op, .. } => !matches!(graph.op(op).op(), Op::Custom(_)),
+                    Def::Input { .. } => !is_entry,
+                    _ => false,
+                })
+                .map(|(value, _)| value)
+                .collect();
+            for value in stale {
+                let graph = self.graph_mut(id);
+                graph.set_contents(value, None);
+                let keep = graph.value(value).extra().and_then(|extra| extra.declared.clone());
+                graph.set_type(value, keep.unwrap_or_default());
+            }
+        }
+        self.infer()
+    }
+
+    fn infer_graph(&mut self, graph: GraphId, report: &mut InferReport) {
+        let Ok(order) = self.graph(graph).topological() else { return };
+        for op in order {
+            if let Err(error) = self.infer_op_into(graph, op, report) {
+                let data = self.graph(graph).op(op);
+                let error =
+                    OpInferError { graph, op, kind: data.op().name().into(), name: self.op_label(graph, op), error };
+                report.errors.push(error);
+            }
+        }
+    }
+
+    /// The name of an operator, or of its first result when it has none.
+    pub fn op_label(&self, graph: GraphId, op: OpId) -> Name {
+        let graph = self.graph(graph);
+        let data = graph.op(op);
+        if !data.name().is_empty() {
+            return data.name().clone();
+        }
+        data.results().iter().flatten().next().map(|value| graph.value(*value).name().clone()).unwrap_or_default()
+    }
+
+    /// What is known of a value.
+    pub fn fact(&self, graph: GraphId, value: ValueId) -> Fact {
+        let row = self.graph(graph).value(value);
+        let tensor = match row.def() {
+            Def::Constant(tensor) => Some(self.tensor(tensor).clone()),
+            _ => None,
+        };
+        Fact { ty: row.ty().clone(), contents: row.contents().cloned(), tensor }
+    }
+
+    /// Infers the results of one operator (and its regions). Returns the results whose facts changed.
+    pub fn infer_op(&mut self, graph: GraphId, op: OpId) -> Result<Vec<ValueId>, InferError> {
+        self.infer_op_into(graph, op, &mut InferReport::default())
+    }
+
+    fn infer_op_into(
+        &mut self,
+        graph: GraphId,
+        op: OpId,
+        report: &mut InferReport,
+    ) -> Result<Vec<ValueId>, InferError> {
+        let data = self.graph(graph).op(op);
+        let (kind, regions) = (data.op().clone(), data.regions().to_vec());
+        let operands = data.formals().iter().map(|v| v.map(|v| self.fact(graph, v))).collect();
+        let names = data.results().iter().map(|v| v.map(|v| self.graph(graph).value(v).name().clone())).collect();
+        let mut cx = InferCx::new(operands, names);
+        if regions.is_empty() {
+            kind.infer(&mut cx)?;
+            let InferCx { results, equal, .. } = cx;
+            self.note_equal(equal);
+            return Ok(self.store(graph, op, results, report));
+        }
+        let captures: Vec<Fact> =
+            data.captures().iter().map(|v| v.map(|v| self.fact(graph, v)).unwrap_or_default()).collect();
+        let mut infer_region = |region: usize, inputs: &[Fact]| -> Result<Vec<Fact>, InferError> {
+            let id = *regions.get(region).ok_or_else(|| InferError::new("the region is missing"))?;
+            let formals: Vec<ValueId> = self.graph(id).inputs().to_vec();
+            for (value, fact) in formals.iter().zip(inputs.iter().chain(&captures)) {
+                let declared = self.graph(id).value(*value).extra().and_then(|extra| extra.declared.clone());
+                let ty = declared.map_or_else(|| fact.ty.clone(), |declared| merge(&fact.ty, &declared).0);
+                self.graph_mut(id).set_type(*value, ty);
+                self.graph_mut(id).set_contents(*value, fact.contents.clone());
+            }
+            let mut inner = InferReport::default();
+            self.infer_graph(id, &mut inner);
+            let error = inner.errors.first().map(ToString::to_string);
+            report.conflicts.extend(inner.conflicts);
+            match error {
+                Some(error) => Err(InferError::new(format!("in its body: {error}"))),
+                None => Ok(self.graph(id).outputs().iter().map(|v| self.fact(id, *v)).collect()),
+            }
+        };
+        let mut cx = cx.with_regions(&mut infer_region);
+        kind.infer(&mut cx)?;
+        let InferCx { results, equal, .. } = cx;
+        self.note_equal(equal);
+        Ok(self.store(graph, op, results, report))
+    }
+
+    fn note_equal(&mut self, pairs: Vec<(Dim, Dim)>) {
+        // Facts for reports and checks; bounded so that a long chain of the same fact costs nothing.
+        for pair in pairs {
+            if self.symbols.equal.len() < 256 && !self.symbols.equal.contains(&pair) {
+                self.symbols.equal.push(pair);
+            }
+        }
+    }
+
+    fn store(
+        &mut self,
+        graph: GraphId,
+        op: OpId,
+        facts: SmallVec<[Fact; 1]>,
+        report: &mut InferReport,
+    ) -> Vec<ValueId> {
+        let mut changed = Vec::new();
+        let results: SmallVec<[Option<ValueId>; 1]> = self.graph(graph).op(op).results().into();
+        for (value, fact) in results.into_iter().zip(facts) {
+            let Some(value) = value else { continue };
+            let row = self.graph(graph).value(value);
+            let (ty, conflict) = merge(&fact.ty, row.ty());
+            if conflict {
+                let declared = row.ty().clone();
+                report.conflicts.push(InferConflict { graph, value, inferred: fact.ty.clone(), declared });
+            }
+            if ty != *row.ty() || fact.contents.as_ref() != row.contents() {
+                let graph = self.graph_mut(graph);
+                graph.set_type(value, ty);
+                graph.set_contents(value, fact.contents);
+                changed.push(value);
+            }
+        }
+        changed
+    }
+
+    /// Multiply-accumulates of one operator, regions excluded.
+    pub fn op_macs(&self, graph: GraphId, op: OpId) -> Dim {
+        let g = self.graph(graph);
+        let data = g.op(op);
+        let operands = data.formals().iter().map(|v| v.map(|v| self.fact(graph, v))).collect();
+        let names = data.results().iter().map(|v| v.map(|v| g.value(v).name().clone())).collect();
+        let mut cx = InferCx::new(operands, names);
+        for (slot, value) in data.results().iter().enumerate() {
+            if let Some(value) = value {
+                cx.set_fact(slot, self.fact(graph, *value));
+            }
+        }
+        data.op().macs(&cx)
+    }
+}
+
+/// The inferred type, with gaps filled from what was known before; and whether the two contradict each other.
+fn merge(inferred: &ValueType, known: &ValueType) -> (ValueType, bool) {
+    match (inferred, known) {
+        (ValueType::Unknown, known) => (known.clone(), false),
+        (inferred, ValueType::Unknown) => (inferred.clone(), false),
+        (ValueType::Tensor(a), ValueType::Tensor(b)) => {
+            let (shape, conflict) = merge_shapes(&a.shape, &b.shape);
+            (ValueType::tensor(a.dtype, shape), conflict || a.dtype != b.dtype)
+        }
+        (ValueType::Sequence(a), ValueType::Sequence(b)) => {
+            let (inner, conflict) = merge(a, b);
+            (ValueType::Sequence(Box::new(inner)), conflict)
+        }
+        (ValueType::Optional(a), ValueType::Optional(b)) => {
+            let (inner, conflict) = merge(a, b);
+            (ValueType::Optional(Box::new(inner)), conflict)
+        }
+        (a, b) => (a.clone(), a != b),
+    }
+}
+
+fn merge_shapes(inferred: &Shape, known: &Shape) -> (Shape, bool) {
+    let (Shape::Ranked(a), Shape::Ranked(b)) = (inferred, known) else {
+        return (if inferred.rank().is_some() { inferred.clone() } else { known.clone() }, false);
+    };
+    if a.len() != b.len() {
+        return (inferred.clone(), true);
+    }
+    let mut conflict = false;
+    let dims = a.iter().zip(b).map(|(inferred, known)| {
+        conflict |= inferred.compare(known) == DimEq::Different;
+        let made_up = inferred.as_symbol().is_some_and(|name| is_fresh_symbol(name));
+        if (inferred.is_unknown() || made_up) && !known.is_unknown() { known.clone() } else { inferred.clone() }
+    });
+    (Shape::Ranked(dims.collect()), conflict)
+}

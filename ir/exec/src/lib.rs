@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+pub mod engine;
+pub mod eval;
+mod value;
+
+pub use engine::{Effort, Engine, EngineError, Obstacle, OpTime, Prepared, Request, Session, Values};
+pub use eval::{EvalError, evaluate_op};
+pub use value::Value;

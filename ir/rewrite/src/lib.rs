@@ -1,0 +1,1 @@
+//! Rewriting: rules, patches, restructures, the worklist driver, remarks and local checks.

@@ -1,0 +1,1 @@
+//! The textual form of the edgesmith IR: parser with spans, printer, seeded synthetic weights.

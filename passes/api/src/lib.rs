@@ -1,0 +1,1 @@
+//! Passes, registry, pipelines in TOML, the manager and its report.

@@ -1,0 +1,1 @@
+//! Canonicalization: folding, identities, common subexpressions, dead code.

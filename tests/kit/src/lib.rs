@@ -1,0 +1,1 @@
+//! Test kit for pass authors: Markdown cases and the numerical harness.

@@ -467,7 +467,8 @@ impl fmt::Display for DimAtom {
         };
         match self {
             DimAtom::Symbol(name) if is_plain_symbol(name) => f.write_str(name),
-            DimAtom::Symbol(name) => write!(f, "`{name}`"),
+            // A backquote inside is doubled, so that the text reads back.
+            DimAtom::Symbol(name) => write!(f, "`{}`", name.replace('`', "``")),
             DimAtom::FloorDiv(a, b) => write!(f, "floor({}/{})", grouped(a), grouped(b)),
             DimAtom::Mod(a, b) => write!(f, "mod({a}, {b})"),
             DimAtom::Min(a, b) => write!(f, "min({a}, {b})"),

@@ -661,6 +661,10 @@ impl Graph {
     pub fn set_op_name(&mut self, id: OpId, name: impl Into<Name>) {
         self.op_mut(id).name = name.into();
     }
+    /// Sets the order key ([`OpData::order`]) of an operator.
+    pub fn set_order(&mut self, id: OpId, order: u64) {
+        self.dag[NodeIndex::new(id.index())].order = order;
+    }
     /// Sets where an operator came from.
     pub fn set_origin(&mut self, id: OpId, origin: OriginId) {
         self.dag[NodeIndex::new(id.index())].origin = origin;

@@ -454,6 +454,17 @@ impl Model {
     }
 }
 
+/// Facts of the results of an operator without regions that stands in no graph yet.
+pub fn infer_results(
+    op: &Op,
+    operands: SmallVec<[Option<Fact>; 4]>,
+    result_names: SmallVec<[Option<Name>; 1]>,
+) -> Result<SmallVec<[Fact; 1]>, InferError> {
+    let mut cx = InferCx::new(operands, result_names);
+    op.infer(&mut cx)?;
+    Ok(cx.results)
+}
+
 /// The inferred type, with gaps filled from what was known before; and whether the two contradict each other.
 fn merge(inferred: &ValueType, known: &ValueType) -> (ValueType, bool) {
     match (inferred, known) {

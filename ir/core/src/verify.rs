@@ -41,7 +41,14 @@ impl Model {
     pub fn verify(&self) -> Result<(), Vec<VerifyError>> {
         let mut errors = Vec::new();
         let mut owners: Vec<u32> = vec![0; self.graphs().count()];
-        for (id, graph) in self.graphs() {
+        let mut reachable = self.live_graphs();
+        let mut bodies: Vec<GraphId> = self.functions.values().filter_map(|function| function.body).collect();
+        while let Some(body) = bodies.pop().filter(|body| body.index() < owners.len()) {
+            reachable.push(body);
+            bodies.extend(self.graph(body).ops().flat_map(|(_, data)| data.regions().iter().copied()));
+        }
+        for id in reachable {
+            let graph = self.graph(id);
             Verifier { model: self, id, graph, errors: &mut errors }.run(&mut owners);
             if errors.len() >= LIMIT {
                 break;

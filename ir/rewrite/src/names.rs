@@ -1,0 +1,29 @@
+//! Fresh names for the values that patches make.
+
+use edgesmith_ir::{GraphId, Model, Name};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// The names in use, by graph; filled once per graph and kept up to date.
+#[derive(Debug, Default)]
+pub struct Names {
+    graphs: FxHashMap<GraphId, FxHashSet<Name>>,
+    next: FxHashMap<Name, u32>,
+}
+
+impl Names {
+    /// A name that no value of the graph has: the stem itself where it is free, else the stem with a number.
+    pub fn fresh(&mut self, model: &Model, graph: GraphId, stem: &Name) -> Name {
+        let used = self.graphs.entry(graph).or_insert_with(|| model.graph(graph).values().map(|(_, v)| v.name().clone()).collect());
+        if !stem.is_empty() && used.insert(stem.clone()) {
+            return stem.clone();
+        }
+        let next = self.next.entry(stem.clone()).or_insert(0);
+        loop {
+            *next += 1;
+            let name = Name::from(format!("{stem}_{next}"));
+            if used.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
+}

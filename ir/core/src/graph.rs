@@ -677,9 +677,6 @@ impl Graph {
     pub fn value_extra_mut(&mut self, value: ValueId) -> &mut ValueExtra {
         self.values[value].extra.get_or_insert_default()
     }
-    pub(crate) fn take_extras(&mut self, op: OpId) -> Option<Box<OpExtra>> {
-        self.dag[NodeIndex::new(op.index())].extra.take()
-    }
     pub(crate) fn restore_extra(&mut self, op: OpId, extra: Option<Box<OpExtra>>) {
         self.dag[NodeIndex::new(op.index())].extra = extra;
     }

@@ -103,7 +103,10 @@ fn check_types(model: &Model, patch: &Patch) -> Result<(), ApplyError> {
             .map(|slot| {
                 let wire = Wire::Result { op: index, slot };
                 let old = patch.redefinitions.iter().find(|(_, by)| *by == wire).map(|(old, _)| *old);
-                Some(old.map_or_else(|| Name::from(format!("{}.{index}.{slot}", patch.rule)), |old| graph.value(old).name().clone()))
+                Some(old.map_or_else(
+                    || Name::from(format!("{}.{index}.{slot}", patch.rule)),
+                    |old| graph.value(old).name().clone(),
+                ))
             })
             .collect();
         let results = infer_results(&op.op, operands, result_names)
@@ -112,9 +115,14 @@ fn check_types(model: &Model, patch: &Patch) -> Result<(), ApplyError> {
     }
     for (old, by) in &patch.redefinitions {
         let row = graph.value(*old);
-        let fact = wire_fact(model, patch, &facts, *by).ok_or_else(|| ApplyError::Malformed("a redefinition leads nowhere".into()))?;
+        let fact = wire_fact(model, patch, &facts, *by)
+            .ok_or_else(|| ApplyError::Malformed("a redefinition leads nowhere".into()))?;
         if !compatible(&fact.ty, row.ty()) {
-            return Err(ApplyError::Type { value: row.name().clone(), old: row.ty().to_string(), new: fact.ty.to_string() });
+            return Err(ApplyError::Type {
+                value: row.name().clone(),
+                old: row.ty().to_string(),
+                new: fact.ty.to_string(),
+            });
         }
     }
     Ok(())
@@ -129,7 +137,8 @@ fn compatible(new: &edgesmith_ir::ValueType, old: &edgesmith_ir::ValueType) -> b
             a.dtype == b.dtype
                 && match (a.shape.dims(), b.shape.dims()) {
                     (Some(x), Some(y)) => {
-                        x.len() == y.len() && x.iter().zip(y).all(|(p, q)| p.compare(q) != edgesmith_ir::DimEq::Different)
+                        x.len() == y.len()
+                            && x.iter().zip(y).all(|(p, q)| p.compare(q) != edgesmith_ir::DimEq::Different)
                     }
                     _ => true,
                 }
@@ -150,7 +159,11 @@ fn taps(patch: &Patch) -> impl Iterator<Item = ValueId> {
 }
 
 fn redefined(patch: &Patch) -> impl Iterator<Item = ValueId> {
-    patch.redefinitions.iter().map(|(old, _)| *old).chain(patch.inlined.iter().flat_map(|i| i.outputs.iter().flatten().copied()))
+    patch
+        .redefinitions
+        .iter()
+        .map(|(old, _)| *old)
+        .chain(patch.inlined.iter().flat_map(|i| i.outputs.iter().flatten().copied()))
 }
 
 /// A cycle arises exactly when a tap depends on a redefined value. Operators whose order key is below that of every
@@ -158,7 +171,9 @@ fn redefined(patch: &Patch) -> impl Iterator<Item = ValueId> {
 fn check_cycles(model: &Model, patch: &Patch) -> Result<(), ApplyError> {
     let graph = model.graph(patch.graph);
     let old: FxHashSet<ValueId> = redefined(patch).collect();
-    let Some(floor) = old.iter().filter_map(|v| graph.producer(*v)).map(|op| graph.op(op).order()).min() else { return Ok(()) };
+    let Some(floor) = old.iter().filter_map(|v| graph.producer(*v)).map(|op| graph.op(op).order()).min() else {
+        return Ok(());
+    };
     let mut seen = FxHashSet::default();
     let mut stack: Vec<OpId> = taps(patch).filter_map(|v| graph.producer(v)).collect();
     while let Some(op) = stack.pop() {
@@ -182,7 +197,9 @@ fn needs_identity(model: &Model, graph_id: GraphId, old: ValueId, new: ValueId) 
     let graph = model.graph(graph_id);
     let is_entry = model.entries.values().any(|entry| *entry == graph_id);
     let row = graph.value(new);
-    is_entry && graph.value(old).is_output() && (!matches!(row.def(), Def::Result { .. }) || row.is_output() || row.is_pinned())
+    is_entry
+        && graph.value(old).is_output()
+        && (!matches!(row.def(), Def::Result { .. }) || row.is_output() || row.is_pinned())
 }
 
 fn check_effect(model: &Model, patch: &Patch) -> Result<(), ApplyError> {
@@ -263,40 +280,30 @@ impl<'a> Application<'a> {
         }
     }
 
-    fn value_of(&self, wire: Wire) -> ValueId {
+    /// The value of a wire, before results take over redefined values; check_types has seen that it leads somewhere.
+    fn value_of(&self, wire: Wire) -> Option<ValueId> {
         match wire {
-            Wire::Value(value) => value,
-            Wire::Constant(index) => self.constants[index],
-            Wire::Result { op, slot } => {
-                let graph = self.model.graph(self.patch.graph);
-                match graph.op(self.ops[op]).result(slot) {
-                    Some(value) => value,
-                    // check_types has seen that every wire leads somewhere; results that take over a value are read
-                    // through that value.
-                    None => self.patch.redefinitions.iter().find(|(_, by)| *by == wire).map_or(self.constants_first(), |(old, _)| *old),
-                }
-            }
+            Wire::Value(value) => Some(value),
+            Wire::Constant(index) => self.constants.get(index).copied(),
+            Wire::Result { op, slot } => self.model.graph(self.patch.graph).op(*self.ops.get(op)?).result(slot),
         }
-    }
-
-    fn constants_first(&self) -> ValueId {
-        self.model.graph(self.patch.graph).op(self.patch.root).operands().iter().flatten().next().copied().unwrap_or_else(
-            || edgesmith_ir::EntityId::from_index(0),
-        )
     }
 
     fn operators(&mut self) {
         for index in 0..self.patch.ops.len() {
             let op = &self.patch.ops[index];
-            let operands: SmallVec<[Option<ValueId>; 4]> = op.operands.iter().map(|wire| wire.map(|wire| self.value_of(wire))).collect();
+            let operands: SmallVec<[Option<ValueId>; 4]> =
+                op.operands.iter().map(|wire| wire.and_then(|wire| self.value_of(wire))).collect();
             let stem = self.model.op_label(self.patch.graph, op.like);
-            let results = (0..op.results).map(|_| Some(self.names.fresh(self.model, self.patch.graph, &stem))).collect();
+            let results =
+                (0..op.results).map(|_| Some(self.names.fresh(self.model, self.patch.graph, &stem))).collect();
             let (name, extra, origin) = {
                 let like = self.model.graph(self.patch.graph).op(op.like);
                 (like.name().clone(), like.extra().cloned(), like.origin())
             };
             let order = self.order;
-            let new = NewOp { op: op.op.clone(), operands, captures: 0, regions: SmallVec::new(), results, name, origin };
+            let new =
+                NewOp { op: op.op.clone(), operands, captures: 0, regions: SmallVec::new(), results, name, origin };
             let id = self.graph().add_op_at(new, order);
             if let Some(extra) = extra {
                 *self.graph().op_extra_mut(id) = extra;
@@ -313,7 +320,7 @@ impl<'a> Application<'a> {
             let region = std::mem::take(self.model.graph_mut(region_id));
             let mut map: FxHashMap<ValueId, ValueId> = FxHashMap::default();
             for (formal, wire) in region.inputs().iter().zip(&inlining.inputs) {
-                map.insert(*formal, self.value_of(*wire));
+                map.extend(self.value_of(*wire).map(|value| (*formal, value)));
             }
             for (value, row) in region.values() {
                 if let Def::Constant(tensor) = row.def() {
@@ -370,7 +377,8 @@ impl<'a> Application<'a> {
                     let graph = self.model.graph(self.patch.graph);
                     let constant = self.constants[index];
                     // A constant that nothing else reads becomes the value itself and keeps its name.
-                    if graph.value(constant).uses().is_empty() && (is_entry || !graph.value(*old).is_output())
+                    if graph.value(constant).uses().is_empty()
+                        && (is_entry || !graph.value(*old).is_output())
                         && let Def::Constant(tensor) = graph.value(constant).def()
                     {
                         let ty = graph.value(constant).ty().clone();
@@ -468,7 +476,11 @@ impl<'a> Application<'a> {
                 continue;
             }
             let data = graph.op(op);
-            let needed = data.results().iter().flatten().any(|v| !graph.value(*v).uses().is_empty() || graph.value(*v).is_pinned());
+            let needed = data
+                .results()
+                .iter()
+                .flatten()
+                .any(|v| !graph.value(*v).uses().is_empty() || graph.value(*v).is_pinned());
             if needed {
                 continue;
             }
@@ -512,7 +524,8 @@ impl<'a> Application<'a> {
         if inserted.is_empty() {
             return;
         }
-        let mut from: SmallVec<[edgesmith_ir::OriginId; 4]> = self.applied.erased.iter().filter_map(|op| self.old_origins.get(op).copied()).collect();
+        let mut from: SmallVec<[edgesmith_ir::OriginId; 4]> =
+            self.applied.erased.iter().filter_map(|op| self.old_origins.get(op).copied()).collect();
         if from.is_empty() {
             from.push(self.model.graph(self.patch.graph).op(self.patch.root).origin());
         }
@@ -556,7 +569,14 @@ impl<'a> Application<'a> {
         }
         for op in &raise {
             let graph = self.model.graph(graph_id);
-            let needed = graph.op(*op).operands().iter().flatten().filter_map(|v| graph.producer(*v)).map(|p| graph.op(p).order()).max();
+            let needed = graph
+                .op(*op)
+                .operands()
+                .iter()
+                .flatten()
+                .filter_map(|v| graph.producer(*v))
+                .map(|p| graph.op(p).order())
+                .max();
             if let Some(needed) = needed.filter(|needed| *needed > graph.op(*op).order()) {
                 self.graph().set_order(*op, needed);
             }

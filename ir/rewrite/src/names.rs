@@ -13,7 +13,10 @@ pub struct Names {
 impl Names {
     /// A name that no value of the graph has: the stem itself where it is free, else the stem with a number.
     pub fn fresh(&mut self, model: &Model, graph: GraphId, stem: &Name) -> Name {
-        let used = self.graphs.entry(graph).or_insert_with(|| model.graph(graph).values().map(|(_, v)| v.name().clone()).collect());
+        let used = self
+            .graphs
+            .entry(graph)
+            .or_insert_with(|| model.graph(graph).values().map(|(_, v)| v.name().clone()).collect());
         if !stem.is_empty() && used.insert(stem.clone()) {
             return stem.clone();
         }

@@ -110,7 +110,12 @@ impl Patch {
         self.insert_like(root, op, operands)
     }
     /// Inserts an operator with one result that takes over the name and notes of an existing one.
-    pub fn insert_like(&mut self, like: OpId, op: impl Into<Op>, operands: impl IntoIterator<Item = Option<Wire>>) -> Wire {
+    pub fn insert_like(
+        &mut self,
+        like: OpId,
+        op: impl Into<Op>,
+        operands: impl IntoIterator<Item = Option<Wire>>,
+    ) -> Wire {
         let at = self.insert_many(like, op, operands, 1);
         Wire::Result { op: at, slot: 0 }
     }

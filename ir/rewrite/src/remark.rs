@@ -50,7 +50,14 @@ impl Remark {
     }
     /// A remark about the model or about a value.
     pub fn general(rule: impl Into<Name>, site: impl Into<Name>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Remark, rule: rule.into(), site: site.into(), message: message.into(), remedy: None, at: None }
+        Self {
+            severity: Severity::Remark,
+            rule: rule.into(),
+            site: site.into(),
+            message: message.into(),
+            remedy: None,
+            at: None,
+        }
     }
     /// The same with another severity.
     pub fn with_severity(mut self, severity: Severity) -> Self {
@@ -112,7 +119,9 @@ impl Fidelity {
     pub fn weaker(self, other: Fidelity) -> Fidelity {
         match (self, other) {
             (Fidelity::Approximate, _) | (_, Fidelity::Approximate) => Fidelity::Approximate,
-            (Fidelity::Rounding { tolerance: a }, Fidelity::Rounding { tolerance: b }) => Fidelity::Rounding { tolerance: a.max(b) },
+            (Fidelity::Rounding { tolerance: a }, Fidelity::Rounding { tolerance: b }) => {
+                Fidelity::Rounding { tolerance: a.max(b) }
+            }
             (Fidelity::Exact, weaker) | (weaker, Fidelity::Exact) => weaker,
         }
     }

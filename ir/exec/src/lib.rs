@@ -5,5 +5,5 @@ pub mod eval;
 mod value;
 
 pub use engine::{Effort, Engine, EngineError, Obstacle, OpTime, Prepared, Request, Session, Values};
-pub use eval::{EvalError, evaluate_op};
+pub use eval::{EvalError, EvalOptions, evaluate_op};
 pub use value::Value;

@@ -5,9 +5,13 @@
 //! lifts older forms, a backend lowers to the opset of the file. Operators that share one rule of inference share a file.
 //! What an operator computes stands in `edgesmith-exec`, in the file of the same name.
 
+mod checks;
 mod custom;
+pub mod geometry;
 mod macros;
 mod properties;
+#[cfg(test)]
+mod rule_test;
 mod signature;
 
 pub use custom::{Call, CustomOp, FunctionKey};

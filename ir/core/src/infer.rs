@@ -465,6 +465,13 @@ pub fn infer_results(
     Ok(cx.results)
 }
 
+/// Multiply-accumulates of an operator that stands in no graph, from facts of its operands and results.
+pub fn macs_of(op: &Op, operands: SmallVec<[Option<Fact>; 4]>, results: SmallVec<[Fact; 1]>) -> Dim {
+    let mut cx = InferCx::new(operands, results.iter().map(|_| None).collect());
+    cx.results = results;
+    op.macs(&cx)
+}
+
 /// The inferred type, with gaps filled from what was known before; and whether the two contradict each other.
 fn merge(inferred: &ValueType, known: &ValueType) -> (ValueType, bool) {
     match (inferred, known) {

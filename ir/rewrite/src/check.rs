@@ -1,0 +1,433 @@
+//! The local check: what a patch replaces is evaluated before and after on seeded values, by the reference evaluator.
+//!
+//! What is evaluated is the cone that the patch replaces: the operators that it leaves without readers and those that the
+//! rule looked at. Values that enter the cone from outside get seeded elements that agree with what is known of them
+//! (types, symbolic contents); symbolic dims are bound to small numbers. Large static extents are made smaller first:
+//! two equal computations are equal on a smaller plane too. Should the two sides differ there, the full extents decide.
+
+use edgesmith_exec::{EvalError, EvalOptions, Value, evaluate_op};
+use edgesmith_ir::infer::{infer_results, macs_of};
+use edgesmith_ir::{DType, Def, Dim, Fact, Graph, Item, Model, Name, Op, OpId, Tensor, ValueId, ValueType, tensor_type};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+
+use crate::{Fidelity, Patch, Wire};
+
+/// What a local check found.
+#[derive(Clone, PartialEq, Debug)]
+pub enum LocalVerdict {
+    /// Both sides agree within the fidelity; the largest difference relative to the largest magnitude.
+    Checked {
+        /// The largest difference.
+        difference: f64,
+    },
+    /// The check could not run.
+    NotChecked {
+        /// Why.
+        reason: String,
+    },
+    /// The two sides differ: the patch is wrong.
+    Failed {
+        /// Where and by how much.
+        detail: String,
+    },
+}
+
+/// At most so many operators are evaluated; what lies behind is taken as given.
+const CONE_LIMIT: usize = 64;
+/// Products above which extents are made smaller first.
+const SMALL_WORK: u64 = 2_000_000;
+/// Products above which the check does not run.
+const LARGE_WORK: u64 = 400_000_000;
+/// Bytes of constants and results above which the check does not run.
+const LARGE_BYTES: u64 = 128 << 20;
+/// What an extent of a plane is made smaller to.
+const SMALL_EXTENT: u64 = 8;
+
+/// Evaluates what a patch replaces, before and after, and compares.
+pub fn check_patch(model: &Model, patch: &Patch, fidelity: Fidelity) -> LocalVerdict {
+    let not_checked = |reason: &str| LocalVerdict::NotChecked { reason: reason.to_owned() };
+    if !patch.inlined.is_empty() {
+        return not_checked("a region moves");
+    }
+    let cone = Cone::of(model, patch);
+    let touches = |op: &Op| op.is_random() && !matches!(op, Op::Dropout(_));
+    if cone.ops.iter().any(|op| !cone.graph.op(*op).regions().is_empty()) {
+        return not_checked("it holds control flow");
+    }
+    if cone.ops.iter().any(|op| touches(cone.graph.op(*op).op())) || patch.ops.iter().any(|op| touches(&op.op)) {
+        return not_checked("it holds an operator that cannot be evaluated");
+    }
+    let mut smaller = None;
+    for shrink in [true, false] {
+        let leaves = match cone.seed(model, patch, shrink) {
+            Ok(leaves) => leaves,
+            Err(reason) => return LocalVerdict::NotChecked { reason },
+        };
+        let work = cone.work(model, &leaves);
+        if shrink && work.0 <= SMALL_WORK && work.1 <= LARGE_BYTES {
+            continue;
+        }
+        if work.0 > LARGE_WORK || work.1 > LARGE_BYTES {
+            return smaller.unwrap_or_else(|| not_checked("it is too large to evaluate"));
+        }
+        match compare_sides(model, patch, &cone, &leaves, fidelity) {
+            checked @ LocalVerdict::Checked { .. } => return checked,
+            other if shrink => smaller = matches!(other, LocalVerdict::NotChecked { .. }).then_some(other),
+            other => return other,
+        }
+    }
+    not_checked("it could not be evaluated")
+}
+
+/// The operators that are evaluated before, in order, and what enters them.
+struct Cone<'m> {
+    graph: &'m Graph,
+    ops: Vec<OpId>,
+    leaves: Vec<ValueId>,
+    redefined: Vec<ValueId>,
+}
+
+impl<'m> Cone<'m> {
+    fn of(model: &'m Model, patch: &Patch) -> Self {
+        let graph = model.graph(patch.graph);
+        let redefined: Vec<ValueId> = patch.redefinitions.iter().map(|(old, _)| *old).collect();
+        let members = members(graph, patch, &redefined);
+        // Depth first from the redefined values, members only, in an order in which every operator follows its producers.
+        let mut ops = Vec::new();
+        let mut done: FxHashSet<OpId> = FxHashSet::default();
+        let mut stack: Vec<(OpId, bool)> = redefined.iter().filter_map(|v| graph.producer(*v)).map(|op| (op, false)).collect();
+        while let Some((op, expanded)) = stack.pop() {
+            if expanded {
+                if done.insert(op) {
+                    ops.push(op);
+                }
+                continue;
+            }
+            if done.contains(&op) || !members.contains(&op) {
+                continue;
+            }
+            stack.push((op, true));
+            stack.extend(graph.op(op).operands().iter().flatten().filter_map(|v| graph.producer(*v)).map(|op| (op, false)));
+        }
+        let inside: FxHashSet<ValueId> = ops.iter().flat_map(|op| graph.op(*op).results().iter().flatten().copied()).collect();
+        let taps = patch.ops.iter().flat_map(|op| op.operands.iter().flatten()).chain(patch.redefinitions.iter().map(|(_, by)| by));
+        let taps = taps.filter_map(|wire| match wire {
+            Wire::Value(value) => Some(*value),
+            _ => None,
+        });
+        let mut leaves: Vec<ValueId> = Vec::new();
+        let mut seen = FxHashSet::default();
+        for value in ops.iter().flat_map(|op| graph.op(*op).operands().iter().flatten().copied()).chain(taps).chain(redefined.iter().copied()) {
+            if !inside.contains(&value) && graph.constant(value).is_none() && seen.insert(value) {
+                leaves.push(value);
+            }
+        }
+        Self { graph, ops, leaves, redefined }
+    }
+
+    /// Seeded elements for everything that enters the cone.
+    fn seed(&self, model: &Model, patch: &Patch, shrink: bool) -> Result<FxHashMap<ValueId, Tensor>, String> {
+        // Small, different numbers, so that a batch is not taken for a width.
+        let mut entered: FxHashMap<Name, i64> = FxHashMap::default();
+        for value in &self.leaves {
+            let row = self.graph.value(*value);
+            let mut enter = |name: &Name| {
+                let next = entered.len() as i64;
+                entered.entry(name.clone()).or_insert_with(|| {
+                    let facts = model.symbols.facts(name);
+                    let wanted = (2 + next % 3).max(facts.min);
+                    let rounded = (wanted + facts.divisor - 1) / facts.divisor.max(1) * facts.divisor.max(1);
+                    facts.max.map_or(rounded, |max| rounded.min(max))
+                });
+            };
+            for dim in row.ty().dims().unwrap_or_default() {
+                dim.visit_symbols(&mut enter);
+            }
+            for item in row.contents().map(edgesmith_ir::Contents::items).unwrap_or_default() {
+                item.dim().visit_symbols(&mut enter);
+            }
+        }
+        let symbols = entered;
+        let bind = |dim: &Dim| dim.substitute(&|name| symbols.get(name).map(|n| Dim::Known(*n)));
+        let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ u64::from(patch.root_seed()));
+        let mut leaves = FxHashMap::default();
+        for value in &self.leaves {
+            let row = self.graph.value(*value);
+            let ValueType::Tensor(ty) = row.ty() else {
+                return Err(format!("the type of '{}' is not known", row.name()));
+            };
+            let Some(dims) = ty.shape.dims() else { return Err(format!("the rank of '{}' is not known", row.name())) };
+            let mut extents: SmallVec<[u64; 4]> = SmallVec::new();
+            for (axis, dim) in dims.iter().enumerate() {
+                let extent = match bind(dim) {
+                    Dim::Known(n) => u64::try_from(n).map_err(|_| format!("'{}' has a negative extent", row.name()))?,
+                    _ => 2,
+                };
+                let is_plane = axis >= 2 && dims.len() >= 3 && row.contents().is_none();
+                extents.push(if shrink && is_plane { extent.min(SMALL_EXTENT) } else { extent });
+            }
+            let count = edgesmith_ir::element_count(&extents).map_err(|error| error.to_string())?;
+            if count > 64 << 20 {
+                return Err("it is too large to evaluate".into());
+            }
+            let known: Option<Vec<Item>> = row.contents().map(|contents| {
+                let bound = |item: &Item| match item {
+                    Item::Int(dim) => Item::from(bind(dim)),
+                    other => other.clone(),
+                };
+                contents.items().iter().map(bound).collect()
+            });
+            leaves.insert(*value, random.tensor(ty.dtype, extents, count, known.as_deref())?);
+        }
+        Ok(leaves)
+    }
+
+    /// Products and bytes of evaluating the cone on these leaves; what cannot be inferred counts nothing.
+    fn work(&self, model: &Model, leaves: &FxHashMap<ValueId, Tensor>) -> (u64, u64) {
+        let mut facts: FxHashMap<ValueId, Fact> = leaves.iter().map(|(v, t)| (*v, constant_fact(t))).collect();
+        let (mut work, mut bytes) = (0_u64, 0_u64);
+        for op in &self.ops {
+            let data = self.graph.op(*op);
+            let operands: SmallVec<[Option<Fact>; 4]> = data
+                .operands()
+                .iter()
+                .map(|v| v.map(|v| match self.graph.value(v).def() {
+                    Def::Constant(tensor) => {
+                        bytes = bytes.saturating_add(model.tensor(tensor).byte_len());
+                        constant_fact(model.tensor(tensor))
+                    }
+                    _ => facts.get(&v).cloned().unwrap_or_default(),
+                }))
+                .collect();
+            let names = data.results().iter().map(|v| v.map(|v| self.graph.value(v).name().clone())).collect();
+            let Ok(results) = infer_results(data.op(), operands.clone(), names) else { continue };
+            let macs = macs_of(data.op(), operands, results.clone());
+            work = work.saturating_add(macs.extent().unwrap_or(0));
+            for (value, fact) in data.results().iter().zip(results) {
+                let elements = fact.ty.shape().elements().extent().unwrap_or(0);
+                work = work.saturating_add(elements);
+                bytes = bytes.saturating_add(elements.saturating_mul(8));
+                if let Some(value) = value {
+                    facts.insert(*value, fact);
+                }
+            }
+        }
+        (work, bytes)
+    }
+}
+
+/// The operators that the patch leaves without readers, and those that the rule looked at.
+fn members(graph: &Graph, patch: &Patch, redefined: &[ValueId]) -> FxHashSet<OpId> {
+    let mut members: FxHashSet<OpId> = patch.looked_at.iter().copied().collect();
+    let mut queue: std::collections::VecDeque<OpId> = redefined.iter().filter_map(|v| graph.producer(*v)).collect();
+    members.extend(queue.iter().copied());
+    let mut erased: FxHashSet<OpId> = FxHashSet::default();
+    while let Some(op) = queue.pop_front() {
+        if members.len() >= CONE_LIMIT {
+            break;
+        }
+        let dies = graph.op(op).results().iter().flatten().all(|v| {
+            redefined.contains(v)
+                || graph.value(*v).uses().iter().all(|u| match u.user {
+                    edgesmith_ir::User::Op(reader) => erased.contains(&reader),
+                    edgesmith_ir::User::Output => false,
+                })
+        });
+        if dies && erased.insert(op) {
+            members.insert(op);
+            queue.extend(graph.op(op).operands().iter().flatten().filter_map(|v| graph.producer(*v)));
+        }
+    }
+    members
+}
+
+fn constant_fact(tensor: &Tensor) -> Fact {
+    Fact { ty: tensor_type(tensor), contents: None, tensor: Some(tensor.clone()) }
+}
+
+fn compare_sides(model: &Model, patch: &Patch, cone: &Cone<'_>, leaves: &FxHashMap<ValueId, Tensor>, fidelity: Fidelity) -> LocalVerdict {
+    let before = match evaluate_cone(model, cone, leaves) {
+        Ok(before) => before,
+        Err((label, error)) => return LocalVerdict::NotChecked { reason: format!("{label} on seeded values: {error}") },
+    };
+    let after = match evaluate_patch(model, patch, &before) {
+        Ok(after) => after,
+        Err((label, error @ (EvalError::Unsupported(_) | EvalError::TooLarge { .. }))) => {
+            return LocalVerdict::NotChecked { reason: format!("{label}: {error}") };
+        }
+        Err((label, error)) => {
+            return LocalVerdict::Failed { detail: format!("the new {label} fails where the old operators did not: {error}") };
+        }
+    };
+    let mut largest = 0.0_f64;
+    let mut any_finite = false;
+    for (old, new) in cone.redefined.iter().zip(after) {
+        let name = cone.graph.value(*old).name();
+        let Some(was) = before.get(old) else {
+            return LocalVerdict::NotChecked { reason: format!("'{name}' could not be evaluated") };
+        };
+        match compare(was, &new, fidelity) {
+            Ok(Some(difference)) => {
+                any_finite = true;
+                largest = largest.max(difference);
+            }
+            Ok(None) => {}
+            Err(detail) => return LocalVerdict::Failed { detail: format!("'{name}': {detail}") },
+        }
+    }
+    if any_finite {
+        LocalVerdict::Checked { difference: largest }
+    } else {
+        LocalVerdict::NotChecked { reason: "no seeded value gave a finite result".into() }
+    }
+}
+
+type Failure = (String, EvalError);
+
+fn evaluate_cone(model: &Model, cone: &Cone<'_>, leaves: &FxHashMap<ValueId, Tensor>) -> Result<FxHashMap<ValueId, Value>, Failure> {
+    let mut values: FxHashMap<ValueId, Value> = leaves.iter().map(|(v, t)| (*v, Value::Tensor(t.clone()))).collect();
+    for op in &cone.ops {
+        let data = cone.graph.op(*op);
+        let operands: Vec<Option<Value>> = data
+            .operands()
+            .iter()
+            .map(|v| v.and_then(|v| match cone.graph.value(v).def() {
+                Def::Constant(tensor) => Some(Value::Tensor(model.tensor(tensor).clone())),
+                _ => values.get(&v).cloned(),
+            }))
+            .collect();
+        let results = evaluate_op(data.op(), &operands, data.results().len(), &options()).map_err(|error| (data.op().name().to_owned(), error))?;
+        for (value, result) in data.results().iter().zip(results) {
+            if let (Some(value), Some(result)) = (value, result) {
+                values.insert(*value, result);
+            }
+        }
+    }
+    Ok(values)
+}
+
+fn evaluate_patch(model: &Model, patch: &Patch, before: &FxHashMap<ValueId, Value>) -> Result<Vec<Value>, Failure> {
+    let graph = model.graph(patch.graph);
+    let mut results: Vec<Vec<Option<Value>>> = Vec::new();
+    let read = |wire: Wire, results: &[Vec<Option<Value>>]| -> Option<Value> {
+        match wire {
+            Wire::Value(value) => match graph.value(value).def() {
+                Def::Constant(tensor) => Some(Value::Tensor(model.tensor(tensor).clone())),
+                _ => before.get(&value).cloned(),
+            },
+            Wire::Result { op, slot } => results.get(op)?.get(slot)?.clone(),
+            Wire::Constant(index) => patch.constants.get(index).map(|c| Value::Tensor(c.tensor.clone())),
+        }
+    };
+    for op in &patch.ops {
+        let operands: Vec<Option<Value>> = op.operands.iter().map(|wire| wire.and_then(|wire| read(wire, &results))).collect();
+        let evaluated = evaluate_op(&op.op, &operands, op.results, &options()).map_err(|error| (op.op.name().to_owned(), error))?;
+        results.push(evaluated);
+    }
+    let missing = || ("value".to_owned(), EvalError::Unsupported("a result is missing".into()));
+    patch.redefinitions.iter().map(|(_, by)| read(*by, &results).ok_or_else(missing)).collect()
+}
+
+fn options() -> EvalOptions {
+    EvalOptions { limit_bytes: LARGE_BYTES * 2, ..EvalOptions::default() }
+}
+
+/// The largest difference relative to the largest magnitude; `None` when nothing finite was there to compare.
+fn compare(was: &Value, is: &Value, fidelity: Fidelity) -> Result<Option<f64>, String> {
+    let (Value::Tensor(a), Value::Tensor(b)) = (was, is) else {
+        return if was == is { Ok(Some(0.0)) } else { Err("the two sides are not the same".into()) };
+    };
+    if a.dtype() != b.dtype() || a.shape() != b.shape() {
+        return Err(format!("{}{:?} before, {}{:?} after", a.dtype(), a.shape(), b.dtype(), b.shape()));
+    }
+    if a.is_empty() {
+        return Ok(Some(0.0));
+    }
+    if !a.dtype().is_float() {
+        return if a.same_content(b) { Ok(Some(0.0)) } else { Err("integer or bool elements differ".into()) };
+    }
+    let (Some(x), Some(y)) = (a.to_f64(), b.to_f64()) else { return Err("the elements cannot be read".into()) };
+    let scale = x.iter().filter(|v| v.is_finite()).fold(0.0_f64, |m, v| m.max(v.abs()));
+    let tolerance = match fidelity {
+        Fidelity::Exact => 0.0,
+        Fidelity::Rounding { tolerance } => tolerance.max(match a.dtype() {
+            DType::F16 => 4e-3,
+            DType::BF16 => 3e-2,
+            _ => 0.0,
+        }),
+        Fidelity::Approximate => f64::INFINITY,
+    };
+    let (mut largest, mut finite) = (0.0_f64, false);
+    for (index, (p, q)) in x.iter().zip(&y).enumerate() {
+        if p.is_nan() && q.is_nan() || p == q {
+            finite |= p.is_finite();
+            if tolerance == 0.0 && p.is_finite() && p.to_bits() != q.to_bits() {
+                return Err(format!("element {index} is {p} before and {q} after"));
+            }
+            continue;
+        }
+        let difference = (p - q).abs() / scale.max(f64::MIN_POSITIVE);
+        if !difference.is_finite() || difference > tolerance {
+            return Err(format!("element {index} is {p} before and {q} after (relative difference {difference:.1e})"));
+        }
+        finite = true;
+        largest = largest.max(difference);
+    }
+    Ok(finite.then_some(largest))
+}
+
+/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+    /// About normal: the sum of four uniform numbers, variance one.
+    fn normal(&mut self) -> f64 {
+        let sum: f64 = (0..4).map(|_| (self.next() >> 11) as f64 / (1_u64 << 53) as f64).sum();
+        (sum - 2.0) * 3.0_f64.sqrt()
+    }
+    fn tensor(&mut self, dtype: DType, extents: SmallVec<[u64; 4]>, count: u64, known: Option<&[Item]>) -> Result<Tensor, String> {
+        let known = known.filter(|items| items.len() as u64 == count);
+        if dtype.is_float() {
+            let elements: Vec<f64> = (0..count as usize)
+                .map(|index| match known.map(|items| &items[index]) {
+                    Some(Item::Float(x)) => *x,
+                    _ => self.normal(),
+                })
+                .collect();
+            return Tensor::from_f64(dtype, extents, &elements).ok_or_else(|| "a float tensor could not be made".to_owned());
+        }
+        let ints: Vec<i64> = (0..count as usize)
+            .map(|index| match known.map(|items| &items[index]) {
+                Some(item) => item.int().unwrap_or(1),
+                None => (self.next() >> 63) as i64,
+            })
+            .collect();
+        let source = Tensor::from_slice(extents, &ints).map_err(|error| error.to_string())?;
+        if dtype == DType::I64 {
+            return Ok(source);
+        }
+        let cast = Op::Cast(edgesmith_ir::op::Cast { to: dtype, saturate: true, round_mode: String::from("up") });
+        match evaluate_op(&cast, &[Some(Value::Tensor(source))], 1, &options()) {
+            Ok(mut results) => match results.pop().flatten() {
+                Some(Value::Tensor(tensor)) => Ok(tensor),
+                _ => Err(format!("no {dtype} elements could be made")),
+            },
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Patch {
+    fn root_seed(&self) -> u32 {
+        edgesmith_ir::EntityId::index(self.root) as u32
+    }
+}
+

@@ -297,7 +297,8 @@ fn evaluate_cone(model: &Model, cone: &Cone<'_>, leaves: &FxHashMap<ValueId, Ten
                 _ => values.get(&v).cloned(),
             }))
             .collect();
-        let results = evaluate_op(data.op(), &operands, data.results().len(), &options()).map_err(|error| (data.op().name().to_owned(), error))?;
+        let wanted: Vec<bool> = data.results().iter().map(Option::is_some).collect();
+        let results = evaluate_op(data.op(), &operands, &wanted, &options()).map_err(|error| (data.op().name().to_owned(), error))?;
         for (value, result) in data.results().iter().zip(results) {
             if let (Some(value), Some(result)) = (value, result) {
                 values.insert(*value, result);
@@ -322,7 +323,7 @@ fn evaluate_patch(model: &Model, patch: &Patch, before: &FxHashMap<ValueId, Valu
     };
     for op in &patch.ops {
         let operands: Vec<Option<Value>> = op.operands.iter().map(|wire| wire.and_then(|wire| read(wire, &results))).collect();
-        let evaluated = evaluate_op(&op.op, &operands, op.results, &options()).map_err(|error| (op.op.name().to_owned(), error))?;
+        let evaluated = evaluate_op(&op.op, &operands, &vec![true; op.results], &options()).map_err(|error| (op.op.name().to_owned(), error))?;
         results.push(evaluated);
     }
     let missing = || ("value".to_owned(), EvalError::Unsupported("a result is missing".into()));
@@ -330,7 +331,7 @@ fn evaluate_patch(model: &Model, patch: &Patch, before: &FxHashMap<ValueId, Valu
 }
 
 fn options() -> EvalOptions {
-    EvalOptions { limit_bytes: LARGE_BYTES * 2, ..EvalOptions::default() }
+    EvalOptions::running(LARGE_BYTES * 2)
 }
 
 /// The largest difference relative to the largest magnitude; `None` when nothing finite was there to compare.
@@ -415,7 +416,7 @@ impl Random {
             return Ok(source);
         }
         let cast = Op::Cast(edgesmith_ir::op::Cast { to: dtype, saturate: true, round_mode: String::from("up") });
-        match evaluate_op(&cast, &[Some(Value::Tensor(source))], 1, &options()) {
+        match evaluate_op(&cast, &[Some(Value::Tensor(source))], &[true], &options()) {
             Ok(mut results) => match results.pop().flatten() {
                 Some(Value::Tensor(tensor)) => Ok(tensor),
                 _ => Err(format!("no {dtype} elements could be made")),

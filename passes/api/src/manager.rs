@@ -1,0 +1,188 @@
+//! The manager: what is done once for every pass. Snapshot, run with panics caught, verify, compact, measure, report; roll
+//! back on failure and say how to reproduce it; check the whole at the end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use edgesmith_exec::Engine;
+use edgesmith_ir::{Model, VerifyError};
+use edgesmith_rewrite::{DriverOptions, Fidelity, RuleInfo, Severity};
+
+use crate::end_to_end::{CheckMode, EndToEnd};
+use crate::pass::{PassCx, PassRecord};
+use crate::pipeline::{Pipeline, Step};
+use crate::report::{LocalChecks, Metrics, PassReport, RunReport, Verdict};
+
+/// How a pipeline runs.
+pub struct RunOptions<'a> {
+    /// How much is checked.
+    pub check: CheckMode,
+    /// At most so many patches in the whole run, for bisection.
+    pub fuel: Option<u64>,
+    /// Drop a pass that fails and go on, instead of ending the run.
+    pub keep_going: bool,
+    /// An engine for passes that want one.
+    pub engine: Option<&'a dyn Engine>,
+    /// Seconds since any fixed point; passes and manager have no clock of their own.
+    pub clock: &'a dyn Fn() -> f64,
+    /// Told before each pass: its index, its name, how many there are.
+    pub progress: &'a dyn Fn(usize, &str, usize),
+}
+
+/// A pass that failed, with what is needed to see it fail again.
+#[derive(Debug, thiserror::Error)]
+#[error("pass '{pass}' failed: {message}")]
+pub struct PassFailure {
+    /// The pass.
+    pub pass: String,
+    /// What happened.
+    pub message: String,
+    /// Whether it is a fault of edgesmith (a panic, a broken model) rather than of the model or the options.
+    pub internal: bool,
+    /// The rest of the pipeline, from the failing pass on, as TOML.
+    pub pipeline: String,
+    /// The model as it was before the pass.
+    pub model: Box<Model>,
+}
+
+/// Runs a pipeline. On success the model is the result; on failure it is as it was before the failing pass.
+pub fn run_pipeline<'a>(
+    model: &mut Model,
+    pipeline: &Pipeline,
+    options: &RunOptions<'_>,
+    end_to_end: &dyn Fn(&Model) -> Option<EndToEnd<'a>>,
+) -> Result<RunReport, PassFailure> {
+    let source = model.clone();
+    let before = Metrics::of(model);
+    let mut passes = Vec::new();
+    let mut fuel = options.fuel;
+    let mut fidelity = Fidelity::Exact;
+    let mut changed = false;
+    for (index, step) in pipeline.steps.iter().enumerate() {
+        (options.progress)(index, step.info.name, pipeline.steps.len());
+        let start = (options.clock)();
+        let snapshot = model.clone();
+        let driver = DriverOptions { fuel, check: options.check != CheckMode::Off };
+        let mut record = PassRecord::default();
+        let failure = run_step(model, step, driver, options.engine, &mut record);
+        let (dropped, internal) = match failure {
+            None => (None, false),
+            Some((message, internal)) => (Some(message), internal),
+        };
+        if let Some(message) = &dropped {
+            *model = snapshot.clone();
+            if !options.keep_going {
+                return Err(PassFailure {
+                    pass: step.info.name.to_owned(),
+                    message: message.clone(),
+                    internal,
+                    pipeline: pipeline.effective_from(index),
+                    model: Box::new(snapshot),
+                });
+            }
+        } else {
+            let fired = fidelity_of(&record, &step.pass.rules(), step.info.fidelity);
+            fidelity = fidelity.weaker(fired);
+        }
+        let this_changed = dropped.is_none() && differs(&snapshot, model);
+        changed |= this_changed;
+        if let Some(fuel) = &mut fuel {
+            *fuel = fuel.saturating_sub(record.outcome.firings.len() as u64);
+        }
+        passes.push(report_of(step, model, record, dropped, this_changed, (options.clock)() - start));
+    }
+    let verdict = match options.check {
+        _ if !changed => Verdict::Unchanged,
+        CheckMode::Off => Verdict::NotChecked { reason: "checks are off".into() },
+        CheckMode::Local => locally_only(&passes, "as asked for"),
+        CheckMode::Auto | CheckMode::Full => match end_to_end(&source) {
+            None => locally_only(&passes, "there is no engine"),
+            Some(check) => match check.check(&source, model, fidelity) {
+                Verdict::NotChecked { reason } if !reason.contains(" differs at ") => locally_only(&passes, &reason),
+                verdict => verdict,
+            },
+        },
+    };
+    Ok(RunReport { before, after: Metrics::of(model), passes, fidelity, verdict })
+}
+
+fn run_step(
+    model: &mut Model,
+    step: &Step,
+    driver: DriverOptions,
+    engine: Option<&dyn Engine>,
+    record: &mut PassRecord,
+) -> Option<(String, bool)> {
+    let mut cx = PassCx { driver, engine, record };
+    match catch_unwind(AssertUnwindSafe(|| step.pass.run(model, &mut cx))) {
+        Err(panic) => return Some((format!("it panicked: {}", panic_message(panic.as_ref())), true)),
+        Ok(Err(error)) => return Some((error.to_string(), false)),
+        Ok(Ok(())) => {}
+    }
+    if let Err(errors) = model.verify() {
+        return Some((format!("it left a broken model: {}", summary(&errors)), true));
+    }
+    match model.compact() {
+        Ok(_) => None,
+        Err(cycle) => Some((format!("it left a broken model: {cycle}"), true)),
+    }
+}
+
+fn summary(errors: &[VerifyError]) -> String {
+    let mut text: Vec<String> = errors.iter().take(3).map(ToString::to_string).collect();
+    if errors.len() > 3 {
+        text.push(format!("and {} more", errors.len() - 3));
+    }
+    text.join("; ")
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// The weakest fidelity of the rules that fired; the pass's own when it changed things that are not rules.
+fn fidelity_of(record: &PassRecord, rules: &[RuleInfo], own: Fidelity) -> Fidelity {
+    if own == Fidelity::Approximate {
+        return own;
+    }
+    let fired = record.outcome.counts();
+    rules.iter().filter(|rule| fired.contains_key(rule.name)).fold(Fidelity::Exact, |weakest, rule| weakest.weaker(rule.fidelity))
+}
+
+/// Whether anything was written: every write raises a graph's epoch, and compaction keeps it.
+fn differs(old: &Model, new: &Model) -> bool {
+    let epochs = |model: &Model| -> Vec<u64> { model.live_graphs().into_iter().map(|id| model.graph(id).epoch()).collect() };
+    epochs(old) != epochs(new)
+}
+
+fn report_of(step: &Step, model: &Model, record: PassRecord, dropped: Option<String>, changed: bool, seconds: f64) -> PassReport {
+    let rules = record.outcome.counts().into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
+    let local_checks = LocalChecks::of(&record.outcome);
+    let mut remarks = record.outcome.remarks;
+    remarks.extend(record.remarks);
+    remarks.sort_by_key(|remark| std::cmp::Reverse(remark.severity));
+    PassReport {
+        name: step.info.name.to_owned(),
+        options: step.options.clone(),
+        changed,
+        seconds,
+        rules,
+        counts: record.counts,
+        remarks,
+        local_checks,
+        operators: model.live_graphs().into_iter().map(|id| model.graph(id).ops().count() as u64).sum(),
+        dropped,
+    }
+}
+
+fn locally_only(passes: &[PassReport], reason: &str) -> Verdict {
+    let checked = passes.iter().map(|pass| pass.local_checks.checked).sum();
+    let unchecked: u64 = passes.iter().flat_map(|pass| pass.local_checks.not_checked.values()).sum();
+    Verdict::LocallyOnly { reason: reason.to_owned(), checked, unchecked }
+}
+
+impl RunReport {
+    /// Whether some change was dropped because its local check failed.
+    pub fn has_failed_checks(&self) -> bool {
+        self.passes.iter().any(|pass| pass.remarks.iter().any(|remark| remark.severity == Severity::Error))
+    }
+}

@@ -1,0 +1,118 @@
+//! What a pass is.
+
+use edgesmith_exec::Engine;
+use edgesmith_ir::Model;
+use edgesmith_rewrite::{DriverOptions, Fidelity, Outcome, Remark, RuleInfo};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A pass, ready to run: changes a model in place. The manager snapshots, verifies, compacts, checks and reports.
+pub trait Pass: Send + Sync {
+    /// Changes the model.
+    fn run(&self, model: &mut Model, cx: &mut PassCx<'_>) -> Result<(), PassError>;
+    /// The rules that the pass applies, for lists.
+    fn rules(&self) -> Vec<RuleInfo> {
+        Vec::new()
+    }
+}
+
+/// How a pass is described and made from options.
+pub trait PassSpec: Pass + Sized + 'static {
+    /// What it is.
+    const INFO: PassInfo;
+    /// Its options; unknown keys must be refused (`#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]`).
+    type Options: DeserializeOwned + Serialize + JsonSchema + Default;
+    /// The pass with these options.
+    fn new(options: Self::Options) -> Self;
+}
+
+/// A pass's card.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PassInfo {
+    /// The name in pipelines: the noun of the technique, kebab-case.
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// How faithful the result is.
+    #[serde(skip)]
+    pub fidelity: Fidelity,
+    /// What the pass cannot do without.
+    pub needs: Needs,
+    /// The manual.
+    #[serde(skip)]
+    pub docs: &'static str,
+}
+
+/// What a pass cannot do without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Needs {
+    /// Data to calibrate on.
+    pub calibration: bool,
+    /// Every dim of the main graph's inputs is a number.
+    pub static_shapes: bool,
+}
+
+/// What a pass sees beside the model.
+pub struct PassCx<'a> {
+    /// How drivers run inside this pass.
+    pub driver: DriverOptions,
+    /// An engine, where one is there.
+    pub engine: Option<&'a dyn Engine>,
+    pub(crate) record: &'a mut PassRecord,
+}
+
+/// What a pass leaves behind for the report.
+#[derive(Clone, Debug, Default)]
+pub struct PassRecord {
+    /// What drivers did, added up.
+    pub outcome: Outcome,
+    /// Counts that are not rules: operators removed as dead, initializers merged.
+    pub counts: indexmap::IndexMap<String, u64>,
+    /// Remarks of the pass itself.
+    pub remarks: Vec<Remark>,
+}
+
+impl PassCx<'_> {
+    /// Adds what a driver did to the report.
+    pub fn add(&mut self, outcome: Outcome) {
+        let record = &mut self.record.outcome;
+        // Fuel is for the whole run: what one driver spent is gone for the next.
+        if let Some(fuel) = &mut self.driver.fuel {
+            *fuel = fuel.saturating_sub(outcome.firings.len() as u64);
+        }
+        record.firings.extend(outcome.firings);
+        for remark in outcome.remarks {
+            if !record.remarks.contains(&remark) {
+                record.remarks.push(remark);
+            }
+        }
+        record.calls += outcome.calls;
+        record.out_of_fuel |= outcome.out_of_fuel;
+    }
+    /// Adds to a count that the report shows beside the rules.
+    pub fn count(&mut self, what: &str, by: u64) {
+        if by > 0 {
+            *self.record.counts.entry(what.to_owned()).or_insert(0) += by;
+        }
+    }
+    /// Adds a remark.
+    pub fn remark(&mut self, remark: Remark) {
+        self.record.remarks.push(remark);
+    }
+}
+
+/// Why a pass failed. The model is rolled back.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PassError {
+    /// The pass cannot do its work on this model.
+    #[error("{0}")]
+    Refused(String),
+    /// Rules do not come to an end.
+    #[error(transparent)]
+    Drive(#[from] edgesmith_rewrite::DriveError),
+    /// A restructured model does not hold.
+    #[error(transparent)]
+    Restructure(#[from] edgesmith_rewrite::RestructureError),
+}

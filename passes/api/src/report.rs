@@ -1,0 +1,193 @@
+//! What a run did, as data: the tables that people see and the JSON that tools read are made from it.
+
+use edgesmith_ir::{Dim, Model, OpKind};
+use edgesmith_rewrite::{Fidelity, LocalVerdict, Outcome, Remark};
+use indexmap::IndexMap;
+use serde::Serialize;
+
+/// Sizes of a model at one point of the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Metrics {
+    /// Operators, those of regions included.
+    pub operators: u64,
+    /// Operators by name, most frequent first.
+    pub by_kind: IndexMap<String, u64>,
+    /// Operators that the IR has a type for.
+    pub typed: u64,
+    /// Multiply-accumulates of one run; an expression where dims are symbolic.
+    pub macs: Amount,
+    /// Elements of constants.
+    pub parameters: u64,
+    /// Bytes of constants.
+    pub weight_bytes: u64,
+    /// The most bytes of activations alive at once.
+    pub peak_activation_bytes: Amount,
+}
+
+/// A number, or an expression over symbolic dims, or not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amount(pub Dim);
+
+impl Serialize for Amount {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Dim::Known(n) => serializer.serialize_i64(*n),
+            Dim::Unknown => serializer.serialize_none(),
+            Dim::Expr(_) => serializer.collect_str(&self.0),
+        }
+    }
+}
+
+impl Metrics {
+    /// Measures a model.
+    pub fn of(model: &Model) -> Self {
+        let cost = model.cost();
+        let mut by_kind: Vec<(String, u64)> = cost.by_kind.iter().map(|(name, cost)| (name.to_string(), cost.operators)).collect();
+        by_kind.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let typed = model
+            .live_graphs()
+            .into_iter()
+            .flat_map(|id| model.graph(id).ops().map(|(_, data)| data.op().kind()).collect::<Vec<_>>())
+            .filter(|kind| *kind != OpKind::Custom)
+            .count() as u64;
+        Self {
+            operators: cost.total.operators,
+            by_kind: by_kind.into_iter().collect(),
+            typed,
+            macs: Amount(cost.total.macs),
+            parameters: cost.total.parameters,
+            weight_bytes: cost.total.weight_bytes,
+            peak_activation_bytes: Amount(cost.peak_activation_bytes),
+        }
+    }
+}
+
+/// How the local checks of a pass went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LocalChecks {
+    /// Patches that were evaluated before and after and agreed.
+    pub checked: u64,
+    /// The largest difference among them, relative to the largest magnitude.
+    pub largest_difference: f64,
+    /// Patches that could not be evaluated, by reason.
+    pub not_checked: IndexMap<String, u64>,
+    /// Patches that differed and were dropped.
+    pub failed: u64,
+}
+
+impl LocalChecks {
+    /// Counts the checks of a driver's outcome.
+    pub fn of(outcome: &Outcome) -> Self {
+        let mut checks = Self { failed: outcome.remarks.iter().filter(|r| r.severity == edgesmith_rewrite::Severity::Error).count() as u64, ..Self::default() };
+        for firing in &outcome.firings {
+            match &firing.verdict {
+                Some(LocalVerdict::Checked { difference }) => {
+                    checks.checked += 1;
+                    checks.largest_difference = checks.largest_difference.max(*difference);
+                }
+                Some(LocalVerdict::NotChecked { reason }) => *checks.not_checked.entry(reason.clone()).or_insert(0) += 1,
+                Some(LocalVerdict::Failed { .. }) => checks.failed += 1,
+                None => *checks.not_checked.entry("local checks are off".into()).or_insert(0) += 1,
+            }
+        }
+        checks
+    }
+}
+
+/// What one pass did.
+#[derive(Clone, Debug, Serialize)]
+pub struct PassReport {
+    /// The pass.
+    pub name: String,
+    /// Its options in full.
+    pub options: toml::Table,
+    /// Whether the model changed.
+    pub changed: bool,
+    /// Seconds, checks included.
+    pub seconds: f64,
+    /// How often each rule fired.
+    pub rules: IndexMap<String, u64>,
+    /// Other counts, such as operators removed as dead.
+    pub counts: IndexMap<String, u64>,
+    /// Refusals, assumptions, failures.
+    pub remarks: Vec<Remark>,
+    /// Local checks.
+    pub local_checks: LocalChecks,
+    /// Operators after it.
+    pub operators: u64,
+    /// Why the pass was dropped, when it was.
+    pub dropped: Option<String>,
+}
+
+/// Whether the result computes what the source computes, and how that is known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing changed, so there is nothing to check.
+    Unchanged,
+    /// The whole model ran before and after, and agreed.
+    Checked {
+        /// The largest difference relative to the largest magnitude of its output; 0 means every bit is equal.
+        largest_difference: f64,
+        /// On so many inputs.
+        inputs: usize,
+        /// Run by this engine.
+        engine: String,
+    },
+    /// Every change was checked where it was made, the whole was not run.
+    LocallyOnly {
+        /// Why the whole was not run.
+        reason: String,
+        /// Changes that were checked.
+        checked: u64,
+        /// Changes that could not be.
+        unchecked: u64,
+    },
+    /// Not checked.
+    NotChecked {
+        /// Why.
+        reason: String,
+    },
+    /// The two sides differ: the output is withheld.
+    Differs {
+        /// Where and by how much.
+        detail: String,
+    },
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Verdict::Unchanged => f.write_str("unchanged (no pass changed anything)"),
+            Verdict::Checked { largest_difference, inputs, engine } => {
+                let plural = if *inputs == 1 { "input" } else { "inputs" };
+                if *largest_difference == 0.0 {
+                    write!(f, "checked (bit-equal on {inputs} {plural}, {engine})")
+                } else {
+                    write!(f, "checked (largest difference {largest_difference:.1e}, on {inputs} {plural}, {engine})")
+                }
+            }
+            Verdict::LocallyOnly { reason, checked, unchecked } => {
+                write!(f, "checked locally only, {checked} of {} changes ({reason})", checked + unchecked)
+            }
+            Verdict::NotChecked { reason } => write!(f, "not checked ({reason})"),
+            Verdict::Differs { detail } => write!(f, "DIFFERS: {detail}"),
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// Sizes before.
+    pub before: Metrics,
+    /// Sizes after.
+    pub after: Metrics,
+    /// Each pass.
+    pub passes: Vec<PassReport>,
+    /// The weakest fidelity of what fired.
+    pub fidelity: Fidelity,
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}

@@ -111,21 +111,11 @@ impl Diagnostics {
         self.items.push(Diagnostic { severity, code, subject: subject(), message: message(), more: 0 });
     }
     /// Adds a remark.
-    pub fn remark(
-        &mut self,
-        code: &'static str,
-        subject: impl FnOnce() -> Subject,
-        message: impl FnOnce() -> String,
-    ) {
+    pub fn remark(&mut self, code: &'static str, subject: impl FnOnce() -> Subject, message: impl FnOnce() -> String) {
         self.add(Severity::Remark, code, subject, message);
     }
     /// Adds a warning.
-    pub fn warning(
-        &mut self,
-        code: &'static str,
-        subject: impl FnOnce() -> Subject,
-        message: impl FnOnce() -> String,
-    ) {
+    pub fn warning(&mut self, code: &'static str, subject: impl FnOnce() -> Subject, message: impl FnOnce() -> String) {
         self.add(Severity::Warning, code, subject, message);
     }
     /// All diagnostics.

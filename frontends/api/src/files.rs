@@ -97,11 +97,7 @@ fn open(folder: &Path, relative: &Path) -> Result<Bytes, ExternalError> {
 
 /// That the opened file is the one that was looked at, and has no other name.
 #[cfg(unix)]
-fn check_links(
-    seen: &fs::Metadata,
-    opened: &fs::Metadata,
-    name: impl Fn() -> String,
-) -> Result<(), ExternalError> {
+fn check_links(seen: &fs::Metadata, opened: &fs::Metadata, name: impl Fn() -> String) -> Result<(), ExternalError> {
     use std::os::unix::fs::MetadataExt;
     if (seen.dev(), seen.ino()) != (opened.dev(), opened.ino()) || !opened.is_file() {
         return Err(ExternalError::SymbolicLink(name()));

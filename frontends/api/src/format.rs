@@ -144,7 +144,9 @@ impl Format {
             Self::TfLite | Self::SavedModel | Self::Keras | Self::Hdf5 => "convert the model with tf2onnx",
             Self::CoreMl => "start from the model that it was converted from",
             Self::OrtModel => "start from the .onnx file that it was made from",
-            Self::SafeTensors | Self::Gguf | Self::NumPy => "this holds weights without a graph; export the whole model to ONNX",
+            Self::SafeTensors | Self::Gguf | Self::NumPy => {
+                "this holds weights without a graph; export the whole model to ONNX"
+            }
             Self::Zip | Self::Gzip => "unpack it first",
             Self::GitLfsPointer => "fetch the file itself with git lfs pull",
             Self::Html => "download the file itself, not the page about it",

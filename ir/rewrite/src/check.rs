@@ -7,7 +7,9 @@
 
 use edgesmith_exec::{EvalError, EvalOptions, Value, evaluate_op};
 use edgesmith_ir::infer::{infer_results, macs_of};
-use edgesmith_ir::{DType, Def, Dim, Fact, Graph, Item, Model, Name, Op, OpId, Tensor, ValueId, ValueType, tensor_type};
+use edgesmith_ir::{
+    DType, Def, Dim, Fact, Graph, Item, Model, Name, Op, OpId, Tensor, ValueId, ValueType, tensor_type,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -96,7 +98,8 @@ impl<'m> Cone<'m> {
         // Depth first from the redefined values, members only, in an order in which every operator follows its producers.
         let mut ops = Vec::new();
         let mut done: FxHashSet<OpId> = FxHashSet::default();
-        let mut stack: Vec<(OpId, bool)> = redefined.iter().filter_map(|v| graph.producer(*v)).map(|op| (op, false)).collect();
+        let mut stack: Vec<(OpId, bool)> =
+            redefined.iter().filter_map(|v| graph.producer(*v)).map(|op| (op, false)).collect();
         while let Some((op, expanded)) = stack.pop() {
             if expanded {
                 if done.insert(op) {
@@ -108,17 +111,29 @@ impl<'m> Cone<'m> {
                 continue;
             }
             stack.push((op, true));
-            stack.extend(graph.op(op).operands().iter().flatten().filter_map(|v| graph.producer(*v)).map(|op| (op, false)));
+            stack.extend(
+                graph.op(op).operands().iter().flatten().filter_map(|v| graph.producer(*v)).map(|op| (op, false)),
+            );
         }
-        let inside: FxHashSet<ValueId> = ops.iter().flat_map(|op| graph.op(*op).results().iter().flatten().copied()).collect();
-        let taps = patch.ops.iter().flat_map(|op| op.operands.iter().flatten()).chain(patch.redefinitions.iter().map(|(_, by)| by));
+        let inside: FxHashSet<ValueId> =
+            ops.iter().flat_map(|op| graph.op(*op).results().iter().flatten().copied()).collect();
+        let taps = patch
+            .ops
+            .iter()
+            .flat_map(|op| op.operands.iter().flatten())
+            .chain(patch.redefinitions.iter().map(|(_, by)| by));
         let taps = taps.filter_map(|wire| match wire {
             Wire::Value(value) => Some(*value),
             _ => None,
         });
         let mut leaves: Vec<ValueId> = Vec::new();
         let mut seen = FxHashSet::default();
-        for value in ops.iter().flat_map(|op| graph.op(*op).operands().iter().flatten().copied()).chain(taps).chain(redefined.iter().copied()) {
+        for value in ops
+            .iter()
+            .flat_map(|op| graph.op(*op).operands().iter().flatten().copied())
+            .chain(taps)
+            .chain(redefined.iter().copied())
+        {
             if !inside.contains(&value) && graph.constant(value).is_none() && seen.insert(value) {
                 leaves.push(value);
             }
@@ -192,13 +207,15 @@ impl<'m> Cone<'m> {
             let operands: SmallVec<[Option<Fact>; 4]> = data
                 .operands()
                 .iter()
-                .map(|v| v.map(|v| match self.graph.value(v).def() {
-                    Def::Constant(tensor) => {
-                        bytes = bytes.saturating_add(model.tensor(tensor).byte_len());
-                        constant_fact(model.tensor(tensor))
-                    }
-                    _ => facts.get(&v).cloned().unwrap_or_default(),
-                }))
+                .map(|v| {
+                    v.map(|v| match self.graph.value(v).def() {
+                        Def::Constant(tensor) => {
+                            bytes = bytes.saturating_add(model.tensor(tensor).byte_len());
+                            constant_fact(model.tensor(tensor))
+                        }
+                        _ => facts.get(&v).cloned().unwrap_or_default(),
+                    })
+                })
                 .collect();
             let names = data.results().iter().map(|v| v.map(|v| self.graph.value(v).name().clone())).collect();
             let Ok(results) = infer_results(data.op(), operands.clone(), names) else { continue };
@@ -246,10 +263,18 @@ fn constant_fact(tensor: &Tensor) -> Fact {
     Fact { ty: tensor_type(tensor), contents: None, tensor: Some(tensor.clone()) }
 }
 
-fn compare_sides(model: &Model, patch: &Patch, cone: &Cone<'_>, leaves: &FxHashMap<ValueId, Tensor>, fidelity: Fidelity) -> LocalVerdict {
+fn compare_sides(
+    model: &Model,
+    patch: &Patch,
+    cone: &Cone<'_>,
+    leaves: &FxHashMap<ValueId, Tensor>,
+    fidelity: Fidelity,
+) -> LocalVerdict {
     let before = match evaluate_cone(model, cone, leaves) {
         Ok(before) => before,
-        Err((label, error)) => return LocalVerdict::NotChecked { reason: format!("{label} on seeded values: {error}") },
+        Err((label, error)) => {
+            return LocalVerdict::NotChecked { reason: format!("{label} on seeded values: {error}") };
+        }
     };
     let after = match evaluate_patch(model, patch, &before) {
         Ok(after) => after,
@@ -257,7 +282,9 @@ fn compare_sides(model: &Model, patch: &Patch, cone: &Cone<'_>, leaves: &FxHashM
             return LocalVerdict::NotChecked { reason: format!("{label}: {error}") };
         }
         Err((label, error)) => {
-            return LocalVerdict::Failed { detail: format!("the new {label} fails where the old operators did not: {error}") };
+            return LocalVerdict::Failed {
+                detail: format!("the new {label} fails where the old operators did not: {error}"),
+            };
         }
     };
     let mut largest = 0.0_f64;
@@ -285,20 +312,27 @@ fn compare_sides(model: &Model, patch: &Patch, cone: &Cone<'_>, leaves: &FxHashM
 
 type Failure = (String, EvalError);
 
-fn evaluate_cone(model: &Model, cone: &Cone<'_>, leaves: &FxHashMap<ValueId, Tensor>) -> Result<FxHashMap<ValueId, Value>, Failure> {
+fn evaluate_cone(
+    model: &Model,
+    cone: &Cone<'_>,
+    leaves: &FxHashMap<ValueId, Tensor>,
+) -> Result<FxHashMap<ValueId, Value>, Failure> {
     let mut values: FxHashMap<ValueId, Value> = leaves.iter().map(|(v, t)| (*v, Value::Tensor(t.clone()))).collect();
     for op in &cone.ops {
         let data = cone.graph.op(*op);
         let operands: Vec<Option<Value>> = data
             .operands()
             .iter()
-            .map(|v| v.and_then(|v| match cone.graph.value(v).def() {
-                Def::Constant(tensor) => Some(Value::Tensor(model.tensor(tensor).clone())),
-                _ => values.get(&v).cloned(),
-            }))
+            .map(|v| {
+                v.and_then(|v| match cone.graph.value(v).def() {
+                    Def::Constant(tensor) => Some(Value::Tensor(model.tensor(tensor).clone())),
+                    _ => values.get(&v).cloned(),
+                })
+            })
             .collect();
         let wanted: Vec<bool> = data.results().iter().map(Option::is_some).collect();
-        let results = evaluate_op(data.op(), &operands, &wanted, &options()).map_err(|error| (data.op().name().to_owned(), error))?;
+        let results = evaluate_op(data.op(), &operands, &wanted, &options())
+            .map_err(|error| (data.op().name().to_owned(), error))?;
         for (value, result) in data.results().iter().zip(results) {
             if let (Some(value), Some(result)) = (value, result) {
                 values.insert(*value, result);
@@ -322,8 +356,10 @@ fn evaluate_patch(model: &Model, patch: &Patch, before: &FxHashMap<ValueId, Valu
         }
     };
     for op in &patch.ops {
-        let operands: Vec<Option<Value>> = op.operands.iter().map(|wire| wire.and_then(|wire| read(wire, &results))).collect();
-        let evaluated = evaluate_op(&op.op, &operands, &vec![true; op.results], &options()).map_err(|error| (op.op.name().to_owned(), error))?;
+        let operands: Vec<Option<Value>> =
+            op.operands.iter().map(|wire| wire.and_then(|wire| read(wire, &results))).collect();
+        let evaluated = evaluate_op(&op.op, &operands, &vec![true; op.results], &options())
+            .map_err(|error| (op.op.name().to_owned(), error))?;
         results.push(evaluated);
     }
     let missing = || ("value".to_owned(), EvalError::Unsupported("a result is missing".into()));
@@ -394,7 +430,13 @@ impl Random {
         let sum: f64 = (0..4).map(|_| (self.next() >> 11) as f64 / (1_u64 << 53) as f64).sum();
         (sum - 2.0) * 3.0_f64.sqrt()
     }
-    fn tensor(&mut self, dtype: DType, extents: SmallVec<[u64; 4]>, count: u64, known: Option<&[Item]>) -> Result<Tensor, String> {
+    fn tensor(
+        &mut self,
+        dtype: DType,
+        extents: SmallVec<[u64; 4]>,
+        count: u64,
+        known: Option<&[Item]>,
+    ) -> Result<Tensor, String> {
         let known = known.filter(|items| items.len() as u64 == count);
         if dtype.is_float() {
             let elements: Vec<f64> = (0..count as usize)
@@ -403,7 +445,8 @@ impl Random {
                     _ => self.normal(),
                 })
                 .collect();
-            return Tensor::from_f64(dtype, extents, &elements).ok_or_else(|| "a float tensor could not be made".to_owned());
+            return Tensor::from_f64(dtype, extents, &elements)
+                .ok_or_else(|| "a float tensor could not be made".to_owned());
         }
         let ints: Vec<i64> = (0..count as usize)
             .map(|index| match known.map(|items| &items[index]) {
@@ -431,4 +474,3 @@ impl Patch {
         edgesmith_ir::EntityId::index(self.root) as u32
     }
 }
-

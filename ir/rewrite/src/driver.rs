@@ -190,7 +190,9 @@ pub fn drive(model: &mut Model, rules: &RuleSet, options: &DriverOptions) -> Res
         }
     }
     let Run { mut outcome, refusals, .. } = run;
-    outcome.remarks.extend(refusals.into_iter().filter(|((graph, op, _), _)| model.graph(*graph).is_alive(*op)).map(|(_, remark)| remark));
+    outcome.remarks.extend(
+        refusals.into_iter().filter(|((graph, op, _), _)| model.graph(*graph).is_alive(*op)).map(|(_, remark)| remark),
+    );
     Ok(outcome)
 }
 
@@ -289,7 +291,8 @@ impl Run<'_> {
             Ok(applied) => applied,
             Err(ApplyError::NoEffect) => return Ok(false),
             Err(error) => {
-                let remark = Remark::about(model, graph, op, info.name, format!("the patch cannot be applied: {error}"));
+                let remark =
+                    Remark::about(model, graph, op, info.name, format!("the patch cannot be applied: {error}"));
                 self.refusals.insert((graph, op, info.name), remark);
                 return Ok(false);
             }

@@ -34,7 +34,11 @@ pub enum RestructureError {
 }
 
 /// Edits a copy of the model and takes it over if it holds. On an error the model is as it was.
-pub fn restructure<T>(model: &mut Model, interface: Interface, edit: impl FnOnce(&mut Model) -> T) -> Result<T, RestructureError> {
+pub fn restructure<T>(
+    model: &mut Model,
+    interface: Interface,
+    edit: impl FnOnce(&mut Model) -> T,
+) -> Result<T, RestructureError> {
     let mut edited = model.clone();
     let answer = edit(&mut edited);
     edited.verify().map_err(RestructureError::Invalid)?;
@@ -55,7 +59,11 @@ fn signature(model: &Model) -> Vec<(String, Name, ValueType)> {
         let graph = model.graph(*id);
         for (kind, values) in [("input", graph.inputs()), ("output", graph.outputs())] {
             for value in values {
-                rows.push((format!("{kind} of '{entry}'"), graph.value(*value).name().clone(), graph.value(*value).ty().clone()));
+                rows.push((
+                    format!("{kind} of '{entry}'"),
+                    graph.value(*value).name().clone(),
+                    graph.value(*value).ty().clone(),
+                ));
             }
         }
     }

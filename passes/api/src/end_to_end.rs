@@ -94,7 +94,13 @@ impl EndToEnd<'_> {
         Verdict::Checked { largest_difference: largest, inputs: self.inputs.len(), engine: engine.name().to_owned() }
     }
 
-    fn run(&self, engine: &dyn Engine, before: &Model, after: &Model, fidelity: Fidelity) -> Result<Comparison, EngineError> {
+    fn run(
+        &self,
+        engine: &dyn Engine,
+        before: &Model,
+        after: &Model,
+        fidelity: Fidelity,
+    ) -> Result<Comparison, EngineError> {
         let request = Request { effort: Effort::Once, ..Request::default() };
         let mut old = engine.prepare(before, &request)?.session()?;
         let mut new = engine.prepare(after, &request)?.session()?;
@@ -104,7 +110,11 @@ impl EndToEnd<'_> {
             // What runs before must run after.
             let found = match new.run(inputs) {
                 Ok(found) => found,
-                Err(error) => return Ok(Comparison::Differs { detail: format!("the result fails where the source runs: {error}") }),
+                Err(error) => {
+                    return Ok(Comparison::Differs {
+                        detail: format!("the result fails where the source runs: {error}"),
+                    });
+                }
             };
             match compare_outputs(&expected, &found, fidelity) {
                 Comparison::Same { largest: here, vacuous: empty } => {
@@ -156,17 +166,23 @@ fn work(model: &Model, inputs: &Values) -> Option<(f64, f64)> {
 fn compare_outputs(expected: &Values, found: &Values, fidelity: Fidelity) -> Comparison {
     let (mut largest, mut vacuous) = (0.0_f64, true);
     for (name, was) in expected {
-        let Some(is) = found.get(name) else { return Comparison::Differs { detail: format!("output '{name}' is missing") } };
+        let Some(is) = found.get(name) else {
+            return Comparison::Differs { detail: format!("output '{name}' is missing") };
+        };
         match compare_values(was, is, fidelity) {
             Ok(Some(difference)) => {
                 vacuous = false;
                 largest = largest.max(difference);
             }
             Ok(None) => {}
-            Err(Mismatch::Numbers(detail)) => return Comparison::Differs { detail: format!("output '{name}': {detail}") },
+            Err(Mismatch::Numbers(detail)) => {
+                return Comparison::Differs { detail: format!("output '{name}': {detail}") };
+            }
             Err(Mismatch::Discrete) => {
                 return Comparison::Undecided {
-                    reason: format!("output '{name}' holds integers or bools that differ; rounding may have flipped a comparison before them"),
+                    reason: format!(
+                        "output '{name}' holds integers or bools that differ; rounding may have flipped a comparison before them"
+                    ),
                 };
             }
         }
@@ -183,7 +199,13 @@ fn compare_values(was: &Value, is: &Value, fidelity: Fidelity) -> Result<Option<
     match (was, is) {
         (Value::Tensor(a), Value::Tensor(b)) => {
             if a.dtype() != b.dtype() || a.rank() != b.rank() {
-                return Err(Mismatch::Numbers(format!("{}{:?} before, {}{:?} after", a.dtype(), a.shape(), b.dtype(), b.shape())));
+                return Err(Mismatch::Numbers(format!(
+                    "{}{:?} before, {}{:?} after",
+                    a.dtype(),
+                    a.shape(),
+                    b.dtype(),
+                    b.shape()
+                )));
             }
             if a.shape() != b.shape() {
                 // Only data-dependent shapes can differ between equal models, and only by rounding.
@@ -194,11 +216,16 @@ fn compare_values(was: &Value, is: &Value, fidelity: Fidelity) -> Result<Option<
                 };
             }
             if a.is_empty() || a.same_content(b) {
-                let finite = a.is_empty() || !a.dtype().is_float() || a.to_f64().is_none_or(|x| x.iter().any(|v| v.is_finite()));
+                let finite =
+                    a.is_empty() || !a.dtype().is_float() || a.to_f64().is_none_or(|x| x.iter().any(|v| v.is_finite()));
                 return Ok(finite.then_some(0.0));
             }
             if !a.dtype().is_float() {
-                return Err(if fidelity == Fidelity::Exact { Mismatch::Numbers("integer or bool elements differ".into()) } else { Mismatch::Discrete });
+                return Err(if fidelity == Fidelity::Exact {
+                    Mismatch::Numbers("integer or bool elements differ".into())
+                } else {
+                    Mismatch::Discrete
+                });
             }
             compare_floats(a, b, fidelity)
         }
@@ -227,8 +254,14 @@ fn ordered(x: f64) -> Ordered {
     Ordered(x)
 }
 
-fn compare_floats(a: &edgesmith_ir::Tensor, b: &edgesmith_ir::Tensor, fidelity: Fidelity) -> Result<Option<f64>, Mismatch> {
-    let (Some(x), Some(y)) = (a.to_f64(), b.to_f64()) else { return Err(Mismatch::Numbers("elements cannot be read".into())) };
+fn compare_floats(
+    a: &edgesmith_ir::Tensor,
+    b: &edgesmith_ir::Tensor,
+    fidelity: Fidelity,
+) -> Result<Option<f64>, Mismatch> {
+    let (Some(x), Some(y)) = (a.to_f64(), b.to_f64()) else {
+        return Err(Mismatch::Numbers("elements cannot be read".into()));
+    };
     let scale = x.iter().filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
     let tolerance = match (fidelity, a.dtype()) {
         (Fidelity::Exact, _) => 0.0,
@@ -244,7 +277,9 @@ fn compare_floats(a: &edgesmith_ir::Tensor, b: &edgesmith_ir::Tensor, fidelity: 
         }
         let difference = (p - q).abs() / scale;
         if !difference.is_finite() || difference > tolerance {
-            return Err(Mismatch::Numbers(format!("element {index} is {p} before and {q} after (relative difference {difference:.1e})")));
+            return Err(Mismatch::Numbers(format!(
+                "element {index} is {p} before and {q} after (relative difference {difference:.1e})"
+            )));
         }
         finite = true;
         largest = largest.max(difference);

@@ -136,7 +136,11 @@ fn summary(errors: &[VerifyError]) -> String {
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
 }
 
 /// The weakest fidelity of the rules that fired; the pass's own when it changed things that are not rules.
@@ -145,16 +149,27 @@ fn fidelity_of(record: &PassRecord, rules: &[RuleInfo], own: Fidelity) -> Fideli
         return own;
     }
     let fired = record.outcome.counts();
-    rules.iter().filter(|rule| fired.contains_key(rule.name)).fold(Fidelity::Exact, |weakest, rule| weakest.weaker(rule.fidelity))
+    rules
+        .iter()
+        .filter(|rule| fired.contains_key(rule.name))
+        .fold(Fidelity::Exact, |weakest, rule| weakest.weaker(rule.fidelity))
 }
 
 /// Whether anything was written: every write raises a graph's epoch, and compaction keeps it.
 fn differs(old: &Model, new: &Model) -> bool {
-    let epochs = |model: &Model| -> Vec<u64> { model.live_graphs().into_iter().map(|id| model.graph(id).epoch()).collect() };
+    let epochs =
+        |model: &Model| -> Vec<u64> { model.live_graphs().into_iter().map(|id| model.graph(id).epoch()).collect() };
     epochs(old) != epochs(new)
 }
 
-fn report_of(step: &Step, model: &Model, record: PassRecord, dropped: Option<String>, changed: bool, seconds: f64) -> PassReport {
+fn report_of(
+    step: &Step,
+    model: &Model,
+    record: PassRecord,
+    dropped: Option<String>,
+    changed: bool,
+    seconds: f64,
+) -> PassReport {
     let rules = record.outcome.counts().into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
     let local_checks = LocalChecks::of(&record.outcome);
     let mut remarks = record.outcome.remarks;

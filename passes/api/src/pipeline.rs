@@ -104,7 +104,8 @@ impl Pipeline {
         for step in self.steps.iter().skip(first) {
             let mut table = toml::Table::new();
             table.insert("use".into(), step.info.name.into());
-            let body = toml::to_string(&table).unwrap_or_default() + &toml::to_string(&step.options).unwrap_or_default();
+            let body =
+                toml::to_string(&table).unwrap_or_default() + &toml::to_string(&step.options).unwrap_or_default();
             text.push_str("[[pass]]\n");
             text.push_str(&body);
             text.push('\n');
@@ -128,7 +129,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn fail<T>(&self, spot: Option<Spot>, message: impl Into<String>, help: Option<String>) -> Result<T, PipelineError> {
+    fn fail<T>(
+        &self,
+        spot: Option<Spot>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> Result<T, PipelineError> {
         let line_column = spot.map(|spot| spot.line_column(self.text));
         Err(PipelineError { message: message.into(), spot, line_column, help })
     }
@@ -161,25 +167,47 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn tables<'i>(&self, value: Spanned<DeValue<'i>>, name: &str) -> Result<Vec<(DeTable<'i>, std::ops::Range<usize>)>, PipelineError> {
+    fn tables<'i>(
+        &self,
+        value: Spanned<DeValue<'i>>,
+        name: &str,
+    ) -> Result<Vec<(DeTable<'i>, std::ops::Range<usize>)>, PipelineError> {
         let span = value.span();
         let DeValue::Array(items) = value.into_inner() else {
-            return self.fail(Some(span.into()), format!("'{name}' must be a list of tables"), Some(format!("write [[{name}]]")));
+            return self.fail(
+                Some(span.into()),
+                format!("'{name}' must be a list of tables"),
+                Some(format!("write [[{name}]]")),
+            );
         };
         let mut tables = Vec::new();
         for item in items {
             let span = item.span();
             match item.into_inner() {
                 DeValue::Table(table) => tables.push((table, span)),
-                _ => return self.fail(Some(span.into()), format!("'{name}' must be a list of tables"), Some(format!("write [[{name}]]"))),
+                _ => {
+                    return self.fail(
+                        Some(span.into()),
+                        format!("'{name}' must be a list of tables"),
+                        Some(format!("write [[{name}]]")),
+                    );
+                }
             }
         }
         Ok(tables)
     }
 
-    fn step(&self, (mut table, span): (DeTable<'_>, std::ops::Range<usize>), pipeline: &mut Pipeline) -> Result<(), PipelineError> {
+    fn step(
+        &self,
+        (mut table, span): (DeTable<'_>, std::ops::Range<usize>),
+        pipeline: &mut Pipeline,
+    ) -> Result<(), PipelineError> {
         let Some(name) = table.remove("use") else {
-            return self.fail(Some(span.into()), "this pass has no name", Some("add `use = \"...\"`; `edgesmith passes` lists them".into()));
+            return self.fail(
+                Some(span.into()),
+                "this pass has no name",
+                Some("add `use = \"...\"`; `edgesmith passes` lists them".into()),
+            );
         };
         let name_spot = Spot::from(name.span());
         let Some(name) = name.get_ref().as_str().map(str::to_owned) else {
@@ -195,7 +223,11 @@ impl Reader<'_> {
                 }
                 return Reader { text, registry: self.registry, depth: self.depth + 1 }.read(pipeline);
             }
-            let known = self.registry.passes().map(|entry| entry.info.name).chain(self.registry.presets().map(|(name, _)| name));
+            let known = self
+                .registry
+                .passes()
+                .map(|entry| entry.info.name)
+                .chain(self.registry.presets().map(|(name, _)| name));
             let help = nearest(&name, known).or_else(|| Some("`edgesmith passes` lists them".into()));
             return self.fail(Some(name_spot), format!("there is no pass '{name}'"), help);
         };
@@ -207,14 +239,21 @@ impl Reader<'_> {
             Some(Err(OptionError { message, spot })) => {
                 let spot = spot.unwrap_or_else(|| span.into());
                 let written = self.text.get(spot.start..spot.end).unwrap_or_default().trim_matches(['"', '\'']);
-                let help = message.starts_with("unknown field").then(|| nearest(written, option_names(&entry.schema))).flatten();
+                let help = message
+                    .starts_with("unknown field")
+                    .then(|| nearest(written, option_names(&entry.schema)))
+                    .flatten();
                 self.fail(Some(spot), format!("in the options of '{name}': {message}"), help)
             }
             None => self.fail(Some(name_spot), format!("there is no pass '{name}'"), None),
         }
     }
 
-    fn emit(&self, (table, span): (DeTable<'_>, std::ops::Range<usize>), pipeline: &mut Pipeline) -> Result<(), PipelineError> {
+    fn emit(
+        &self,
+        (table, span): (DeTable<'_>, std::ops::Range<usize>),
+        pipeline: &mut Pipeline,
+    ) -> Result<(), PipelineError> {
         let mut emit = Emit { backend: String::new(), output: None };
         for (key, value) in table {
             let Some(text) = value.get_ref().as_str().map(str::to_owned) else {
@@ -224,7 +263,11 @@ impl Reader<'_> {
                 "backend" => emit.backend = text,
                 "output" => emit.output = Some(text),
                 other => {
-                    return self.fail(Some(key.span().into()), format!("an emit has no '{other}'"), nearest(other, ["backend", "output"]));
+                    return self.fail(
+                        Some(key.span().into()),
+                        format!("an emit has no '{other}'"),
+                        nearest(other, ["backend", "output"]),
+                    );
                 }
             }
         }

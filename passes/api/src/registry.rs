@@ -89,7 +89,12 @@ impl Registry {
         self.presets.iter().map(|(name, text)| (*name, *text))
     }
     /// Makes a pass from a table of options (the `use` key taken out); `span` is the table's place in the text.
-    pub fn build(&self, name: &str, options: DeTable<'_>, span: std::ops::Range<usize>) -> Option<Result<Built, OptionError>> {
+    pub fn build(
+        &self,
+        name: &str,
+        options: DeTable<'_>,
+        span: std::ops::Range<usize>,
+    ) -> Option<Result<Built, OptionError>> {
         self.passes.get(name).map(|entry| (entry.build)(options, span))
     }
 }

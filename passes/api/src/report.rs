@@ -42,7 +42,8 @@ impl Metrics {
     /// Measures a model.
     pub fn of(model: &Model) -> Self {
         let cost = model.cost();
-        let mut by_kind: Vec<(String, u64)> = cost.by_kind.iter().map(|(name, cost)| (name.to_string(), cost.operators)).collect();
+        let mut by_kind: Vec<(String, u64)> =
+            cost.by_kind.iter().map(|(name, cost)| (name.to_string(), cost.operators)).collect();
         by_kind.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let typed = model
             .live_graphs()
@@ -78,14 +79,19 @@ pub struct LocalChecks {
 impl LocalChecks {
     /// Counts the checks of a driver's outcome.
     pub fn of(outcome: &Outcome) -> Self {
-        let mut checks = Self { failed: outcome.remarks.iter().filter(|r| r.severity == edgesmith_rewrite::Severity::Error).count() as u64, ..Self::default() };
+        let mut checks = Self {
+            failed: outcome.remarks.iter().filter(|r| r.severity == edgesmith_rewrite::Severity::Error).count() as u64,
+            ..Self::default()
+        };
         for firing in &outcome.firings {
             match &firing.verdict {
                 Some(LocalVerdict::Checked { difference }) => {
                     checks.checked += 1;
                     checks.largest_difference = checks.largest_difference.max(*difference);
                 }
-                Some(LocalVerdict::NotChecked { reason }) => *checks.not_checked.entry(reason.clone()).or_insert(0) += 1,
+                Some(LocalVerdict::NotChecked { reason }) => {
+                    *checks.not_checked.entry(reason.clone()).or_insert(0) += 1
+                }
                 Some(LocalVerdict::Failed { .. }) => checks.failed += 1,
                 None => *checks.not_checked.entry("local checks are off".into()).or_insert(0) += 1,
             }

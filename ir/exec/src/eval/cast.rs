@@ -1,19 +1,148 @@
-//! Evaluation: cast.
+//! Evaluation of Cast, CastLike and BitCast.
+//!
+//! What the specification leaves open is chosen as ONNX Runtime does on x86: a float outside the range of int32 or int64
+//! gives the minimum, of a narrower integer the low bits of the 32-bit (uint32: 64-bit) result. Casts to strings print
+//! the shortest digits that read back, `NaN`, `INF` and `-INF`; implementations differ, so they count as open too.
 
-use super::{EvalCx, Evaluated};
+use bytes::Bytes;
 use edgesmith_ir::op::{BitCast, Cast, CastLike};
+use edgesmith_ir::{DType, Tensor};
+use half::{bf16, f16};
 
-pub(super) fn bit_cast(op: &BitCast, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
-}
+use super::cx::one;
+use super::layout::dims;
+use super::number::{Cell, Integer, Number, bools, by_dtype, tensor, truths};
+use super::{EvalCx, EvalError, Evaluated};
 
 pub(super) fn cast(op: &Cast, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
+    convert(cx.tensor(0)?, op.to, cx)
 }
 
-pub(super) fn cast_like(op: &CastLike, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
+pub(super) fn cast_like(_: &CastLike, cx: &EvalCx<'_>) -> Evaluated {
+    // The second operand gives its element type only; its elements need not fit in memory.
+    match cx.value(1)?.as_tensor() {
+        Some(like) => convert(cx.tensor(0)?, like.dtype(), cx),
+        None => Err(cx.error("the second operand is no tensor")),
+    }
+}
+
+pub(super) fn bit_cast(op: &BitCast, cx: &EvalCx<'_>) -> Evaluated {
+    let x = cx.tensor(0)?;
+    if x.dtype().bits() != op.to.bits() || op.to == DType::String {
+        return Err(cx.error(format!("{} and {} differ in width", x.dtype(), op.to)));
+    }
+    one(Tensor::dense(op.to, x.shape(), x.dense_bytes()?)?)
+}
+
+fn convert(x: &Tensor, to: DType, cx: &EvalCx<'_>) -> Evaluated {
+    let from = x.dtype();
+    if from == to {
+        return one(x.clone());
+    }
+    let shape = dims(x);
+    cx.allow(to, &shape)?;
+    match (from, to) {
+        (DType::String, _) => from_strings(x, to, cx),
+        (_, DType::String) => to_strings(x, cx),
+        (DType::Bool, _) => by_dtype!(to, T: number => {
+            one(tensor::<T>(&shape, truths(x)?.into_iter().map(|b| if b == 0 { T::ZERO } else { T::ONE }).collect())?)
+        }, else unsupported(from, to)),
+        // NaN and denormals are true.
+        (_, DType::Bool) => by_dtype!(from, T: number => {
+            one(bools(&shape, x.view::<T>()?.iter().map(|x| u8::from(*x != T::ZERO)).collect())?)
+        }, else unsupported(from, to)),
+        _ if from.is_float() && to.is_float() => by_dtype!(from, A: float => by_dtype!(to, B: float => {
+            one(tensor::<B>(&shape, x.view::<A>()?.iter().map(|x| B::narrow(x.wide())).collect())?)
+        }, else unsupported(from, to)), else unsupported(from, to)),
+        _ if from.is_float() => by_dtype!(from, A: float => {
+            let wide: Vec<f64> = x.view::<A>()?.iter().map(|x| x.wide()).collect();
+            floats_to_integers(&wide, &shape, to, cx)
+        }, else unsupported(from, to)),
+        _ => by_dtype!(from, A: integer => by_dtype!(to, B: number => {
+            one(tensor::<B>(&shape, x.view::<A>()?.iter().map(|x| B::from_integer(i128::from(*x))).collect())?)
+        }, else unsupported(from, to)), else unsupported(from, to)),
+    }
+}
+
+fn unsupported(from: DType, to: DType) -> Evaluated {
+    Err(EvalError::Unsupported(format!("a cast from {from} to {to}")))
+}
+
+fn floats_to_integers(x: &[f64], shape: &[usize], to: DType, cx: &EvalCx<'_>) -> Evaluated {
+    by_dtype!(to, T: integer => {
+        let (low, high) = (T::LOWEST.wide(), T::HIGHEST.wide());
+        // For the 64-bit types the maximum rounds up to a power of two, which is outside.
+        let fits = |x: f64| x >= low && if T::BITS == 64 { x < high } else { x <= high };
+        if x.iter().any(|x| !fits(x.trunc())) {
+            cx.open(&format!("a cast to {to} of a number outside its range"))?;
+        }
+        let outside = |x: f64| -> T {
+            let wide = if T::BITS < 32 || T::SIGNED && T::BITS == 32 { through_i32(x) } else { through_i64(x) };
+            T::from_integer(wide)
+        };
+        one(tensor::<T>(shape, x.iter().map(|x| { let t = x.trunc(); if fits(t) { T::narrow(t) } else { outside(t) } }).collect())?)
+    }, else unsupported(DType::F64, to))
+}
+
+fn through_i32(x: f64) -> i128 {
+    let fits = x >= f64::from(i32::MIN) && x <= f64::from(i32::MAX);
+    i128::from(if fits { x as i32 } else { i32::MIN })
+}
+
+fn through_i64(x: f64) -> i128 {
+    let fits = x >= i64::MIN as f64 && x < i64::MAX as f64;
+    i128::from(if fits { x as i64 } else { i64::MIN })
+}
+
+/// Decimal and scientific numbers, INF and NaN in any case, blanks around them.
+fn from_strings(x: &Tensor, to: DType, cx: &EvalCx<'_>) -> Evaluated {
+    let shape = dims(x);
+    let cells = Bytes::cells(x)?;
+    let numbers: Vec<&str> = cells.iter().map(|cell| std::str::from_utf8(cell).unwrap_or_default().trim()).collect();
+    let bad = |text: &str| cx.error(format!("'{text}' is no number"));
+    if to.is_integer() {
+        let parsed: Option<Vec<i128>> = numbers.iter().map(|text| text.parse().ok()).collect();
+        if let Some(integers) = parsed {
+            return by_dtype!(to, T: integer => {
+                if integers.iter().any(|x| i128::from(T::from_integer(*x)) != *x) {
+                    cx.open("a string that stands for an integer outside the range")?;
+                }
+                one(tensor::<T>(&shape, integers.into_iter().map(T::from_integer).collect())?)
+            }, else unsupported(DType::String, to));
+        }
+        cx.open("a string that is no integer, cast to one")?;
+    }
+    // f32 is read as f32, since reading as f64 would round twice.
+    if to == DType::F32 {
+        let parsed: Result<Vec<f32>, EvalError> =
+            numbers.iter().map(|t| t.parse::<f32>().map_err(|_| bad(t))).collect();
+        return one(tensor::<f32>(&shape, parsed?)?);
+    }
+    let parsed: Result<Vec<f64>, EvalError> = numbers.iter().map(|t| t.parse::<f64>().map_err(|_| bad(t))).collect();
+    let parsed = parsed?;
+    match to {
+        DType::Bool => one(bools(&shape, parsed.into_iter().map(|x| u8::from(x != 0.0)).collect())?),
+        _ if to.is_integer() => floats_to_integers(&parsed, &shape, to, cx),
+        _ => by_dtype!(to, T: float => one(tensor::<T>(&shape, parsed.into_iter().map(T::narrow).collect())?),
+            else unsupported(DType::String, to)),
+    }
+}
+
+fn to_strings(x: &Tensor, cx: &EvalCx<'_>) -> Evaluated {
+    cx.open("the digits of a number as a string")?;
+    let print = |x: f64, shortest: String| match x {
+        _ if x.is_nan() => "NaN".to_owned(),
+        _ if x.is_infinite() => if x > 0.0 { "INF" } else { "-INF" }.to_owned(),
+        _ => shortest,
+    };
+    let strings: Vec<String> = match x.dtype() {
+        DType::F32 => x.view::<f32>()?.iter().map(|x| print(x.wide(), x.to_string())).collect(),
+        DType::F64 => x.view::<f64>()?.iter().map(|x| print(*x, x.to_string())).collect(),
+        DType::F16 => x.view::<f16>()?.iter().map(|x| print(x.wide(), x.to_string())).collect(),
+        DType::BF16 => x.view::<bf16>()?.iter().map(|x| print(x.wide(), x.to_string())).collect(),
+        DType::Bool => truths(x)?.iter().map(ToString::to_string).collect(),
+        from => by_dtype!(from, T: integer => x.view::<T>()?.iter().map(ToString::to_string).collect(),
+            else return unsupported(from, DType::String)),
+    };
+    one(<Bytes as Cell>::tensor(DType::String, &dims(x), strings.into_iter().map(Bytes::from).collect())?)
 }

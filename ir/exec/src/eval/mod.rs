@@ -295,7 +295,7 @@ fn dispatch(op: &Op, cx: &EvalCx<'_>) -> Evaluated {
         Op::Trilu(op) => movement::trilu(op, cx),
         Op::Unique(op) => search::unique(op, cx),
         Op::Unsqueeze(_) => shape::unsqueeze(cx),
-        Op::Where(_) => select::where_(cx),
+        Op::Where(_) => select::r#where(cx),
         Op::Xor(_) => binary::xor(cx),
         Op::If(_) | Op::Loop(_) | Op::Scan(_) | Op::Call(_) => {
             cx.unsupported("operators with regions are run by the engine")

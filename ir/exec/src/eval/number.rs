@@ -35,6 +35,8 @@ pub(crate) trait Number: Element + PartialOrd + Default + std::fmt::Debug {
     fn wide(self) -> f64;
     /// Rounded once for floats; truncated and clamped for integers (NaN gives 0).
     fn narrow(x: f64) -> Self;
+    /// An integer rounded once for floats; its low bits for integers.
+    fn from_integer(x: i128) -> Self;
     /// Whether it is NaN.
     fn nan(self) -> bool {
         false
@@ -47,6 +49,20 @@ pub(crate) trait Number: Element + PartialOrd + Default + std::fmt::Debug {
     fn lesser(self, other: Self) -> Self {
         if self.nan() || (!other.nan() && self <= other) { self } else { other }
     }
+}
+
+/// An integer of 8 to 64 bits.
+pub(crate) trait Integer: Number + Into<i128> {
+    /// Its width.
+    const BITS: u32;
+    /// Whether it is signed.
+    const SIGNED: bool;
+    /// Every bit inverted.
+    fn not(self) -> Self;
+    /// Bits moved up; zero when all of them leave, as for a negative count.
+    fn shift_left(self, by: Self) -> Self;
+    /// Bits moved down, the sign repeated; all of them leave by the width or more, and for a negative count.
+    fn shift_right(self, by: Self) -> Self;
 }
 
 /// A float.
@@ -70,6 +86,7 @@ macro_rules! floats {
         fn remainder(self, other: Self) -> Self { self % other }
         fn wide(self) -> f64 { f64::from(self) }
         fn narrow(x: f64) -> Self { x as Self }
+        fn from_integer(x: i128) -> Self { x as Self }
         fn nan(self) -> bool { self.is_nan() }
     })* };
 }
@@ -89,6 +106,7 @@ macro_rules! halves {
         fn remainder(self, other: Self) -> Self { Self::narrow(self.wide() % other.wide()) }
         fn wide(self) -> f64 { f64::from(self.to_f32()) }
         fn narrow(x: f64) -> Self { $narrow(round_to_odd(x)) }
+        fn from_integer(x: i128) -> Self { Self::narrow(keep_inexact(x)) }
         fn nan(self) -> bool { self.is_nan() }
     })* };
 }
@@ -120,9 +138,30 @@ macro_rules! integers {
         fn remainder(self, other: Self) -> Self { if other == 0 { 0 } else { self.wrapping_rem(other) } }
         fn wide(self) -> f64 { self as f64 }
         fn narrow(x: f64) -> Self { x as Self }
+        fn from_integer(x: i128) -> Self { x as Self }
+    }
+    impl Integer for $t {
+        const BITS: u32 = <$t>::BITS;
+        #[allow(unused_comparisons, reason = "unsigned types")]
+        const SIGNED: bool = <$t>::MIN < 0;
+        fn not(self) -> Self { !self }
+        fn shift_left(self, by: Self) -> Self { u32::try_from(by).ok().and_then(|by| self.checked_shl(by)).unwrap_or(0) }
+        fn shift_right(self, by: Self) -> Self {
+            u32::try_from(by).ok().and_then(|by| self.checked_shr(by)).unwrap_or(if Self::SIGNED { self >> (Self::BITS - 1) } else { 0 })
+        }
     })* };
 }
 integers!(i8, i16, i32, i64, u8, u16, u32, u64);
+
+/// An integer as f64 whose lowest bit is set when it is not exact, so that a later rounding to fewer bits is right.
+fn keep_inexact(x: i128) -> f64 {
+    let magnitude = x.unsigned_abs();
+    let shift = (128 - magnitude.leading_zeros()).saturating_sub(53);
+    let kept = magnitude >> shift;
+    let sticky = u128::from(kept << shift != magnitude);
+    let wide = ((kept | sticky) << shift) as f64;
+    if x < 0 { -wide } else { wide }
+}
 
 /// What an element is to an operator that only moves elements: bytes of a width, or a string.
 pub(crate) trait Cell: Clone + Default + Send + Sync + 'static {

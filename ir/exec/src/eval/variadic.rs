@@ -1,19 +1,66 @@
-//! Evaluation: variadic.
+//! Evaluation of operators of any number of operands with broadcasting.
 
-use super::{EvalCx, Evaluated};
+use edgesmith_ir::Tensor;
 
-pub(super) fn max(cx: &EvalCx<'_>) -> Evaluated {
-    cx.unsupported("the operator")
+use super::cx::one;
+use super::layout::{Dims, broadcast, dims};
+use super::map::{expand, map2};
+use super::number::{Number, by_dtype, tensor};
+use super::{EvalCx, EvalError, Evaluated};
+
+/// The operands, at least one and all of one element type, and the shape they broadcast to.
+fn operands<'a>(cx: &EvalCx<'a>) -> Result<(Vec<&'a Tensor>, Dims), EvalError> {
+    let tensors = cx.tensors()?;
+    let Some(first) = tensors.first() else { return Err(cx.error("no operands")) };
+    if let Some(other) = tensors.iter().find(|tensor| tensor.dtype() != first.dtype()) {
+        return Err(cx.error(format!("operands of different types, {} and {}", first.dtype(), other.dtype())));
+    }
+    let shapes: Vec<Dims> = tensors.iter().map(|tensor| dims(tensor)).collect();
+    let out = broadcast(&shapes.iter().map(Dims::as_slice).collect::<Vec<_>>()).map_err(|error| cx.error(error))?;
+    cx.allow(first.dtype(), &out)?;
+    Ok((tensors, out))
 }
 
-pub(super) fn mean(cx: &EvalCx<'_>) -> Evaluated {
-    cx.unsupported("the operator")
+/// Folds the operands from the left. NaN wins.
+macro_rules! fold {
+    ($cx:expr, $T:ident => $f:expr) => {{
+        let (tensors, out) = operands($cx)?;
+        by_dtype!(tensors[0].dtype(), $T: number => {
+            let mut result = expand(&tensors[0].view::<$T>()?, &dims(tensors[0]), &out);
+            for other in &tensors[1..] {
+                result = map2((&result, &out), (&other.view::<$T>()?, &dims(other)), &out, $f);
+            }
+            one(tensor::<$T>(&out, result)?)
+        }, else Err($cx.wrong_dtype(tensors[0].dtype())))
+    }};
+}
+
+pub(super) fn max(cx: &EvalCx<'_>) -> Evaluated {
+    fold!(cx, T => T::greater)
 }
 
 pub(super) fn min(cx: &EvalCx<'_>) -> Evaluated {
-    cx.unsupported("the operator")
+    fold!(cx, T => T::lesser)
+}
+
+/// The sum in f64, divided by `divisor`, rounded once.
+fn total(cx: &EvalCx<'_>, divide: bool) -> Evaluated {
+    let (tensors, out) = operands(cx)?;
+    by_dtype!(tensors[0].dtype(), T: float => {
+        let mut sum: Vec<f64> =
+            expand(&tensors[0].view::<T>()?, &dims(tensors[0]), &out).into_iter().map(Number::wide).collect();
+        for other in &tensors[1..] {
+            sum = map2((&sum, &out), (&other.view::<T>()?, &dims(other)), &out, |x, y: T| x + y.wide());
+        }
+        let divisor = if divide { tensors.len() as f64 } else { 1.0 };
+        one(tensor::<T>(&out, sum.into_iter().map(|x| T::narrow(x / divisor)).collect())?)
+    }, else Err(cx.wrong_dtype(tensors[0].dtype())))
 }
 
 pub(super) fn sum(cx: &EvalCx<'_>) -> Evaluated {
-    cx.unsupported("the operator")
+    total(cx, false)
+}
+
+pub(super) fn mean(cx: &EvalCx<'_>) -> Evaluated {
+    total(cx, true)
 }

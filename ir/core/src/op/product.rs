@@ -78,7 +78,7 @@ fn determinant(_: &Det, cx: &mut InferCx<'_>) -> Result<(), InferError> {
 pub(super) fn matrix_product(cx: &mut InferCx<'_>, a: usize, b: usize) -> Result<Shape, InferError> {
     let (left, right) = (checks::dims(cx, a), checks::dims(cx, b));
     for (dims, name) in [(&left, "A"), (&right, "B")] {
-        if dims.as_ref().is_some_and(|dims| dims.is_empty()) {
+        if dims.as_ref().is_some_and(smallvec::SmallVec::is_empty) {
             return Err(checks::wrong_rank(name, "1 or more", 0));
         }
     }

@@ -3,11 +3,18 @@
 //! Inference asks with symbolic dims, an evaluator with numbers; each rule stands here once. Functions on [`Dim`] give
 //! numbers for numbers. Nothing here reads elements of a tensor, except those that a caller passes as lists.
 
+mod attention;
 mod equation;
+mod quantization;
+mod resize;
 mod transposed;
 mod window;
 
+pub use attention::{AttentionOperands, AttentionSizes};
 pub use equation::{Equation, IndexMap, Label};
+pub use quantization::{Granularity, granularity};
+pub(super) use resize::check_count;
+pub use resize::{ResizedAxis, scaled_dim, scaled_extent};
 pub use transposed::{TransposedAttributes, TransposedAxis, TransposedWindow, transposed_axes};
 pub use window::{Padding, Window, WindowAttributes, WindowAxis, window_axes};
 

@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn places_windows() {
-        let cases: &[(TransposedAttributes, i64, i64, (i64, i64, i64))] = &[
+        let cases = [
             (PLAIN, 3, 3, (0, 0, 5)),
             (TransposedAttributes { strides: &[2], pads: &[1, 1], ..PLAIN }, 3, 3, (1, 1, 5)),
             (TransposedAttributes { strides: &[2], pads: &[1, 1], output_padding: &[1], ..PLAIN }, 3, 3, (1, 0, 6)),
@@ -234,7 +234,7 @@ mod tests {
             (TransposedAttributes { strides: &[3], auto_pad: AutoPad::SameUpper, ..PLAIN }, 2, 2, (0, -1, 6)),
             (TransposedAttributes { strides: &[2], auto_pad: AutoPad::SameLower, ..PLAIN }, 3, 3, (1, 0, 6)),
         ];
-        for (attributes, input, kernel, want) in cases {
+        for (attributes, input, kernel, want) in &cases {
             let axis = transposed_axes(1, attributes).unwrap()[0];
             let window = axis.place(*input, *kernel).unwrap();
             assert_eq!((window.begin, window.end, window.output), *want, "{attributes:?}");

@@ -1,0 +1,73 @@
+//! Keeps equal computations once.
+
+use edgesmith_ir::{Attribute, GraphId, Model, Op, OpId, ValueId};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+type Key = (Op, SmallVec<[Option<ValueId>; 4]>);
+
+/// Merges operators of equal attributes on equal operands, within each graph. Returns how many operators went.
+pub(crate) fn merge(model: &mut Model) -> u64 {
+    model.live_graphs().into_iter().map(|graph| merge_in(model, graph)).sum()
+}
+
+fn merge_in(model: &mut Model, graph_id: GraphId) -> u64 {
+    let Ok(order) = model.graph(graph_id).topological() else { return 0 };
+    let mut seen: FxHashMap<Key, OpId> = FxHashMap::default();
+    let mut merged = 0;
+    for op in order {
+        let data = model.graph(graph_id).op(op);
+        if data.op().is_random() || !data.regions().is_empty() || holds_graph(data.op()) {
+            continue;
+        }
+        // A sequence of operand ids suffices: equal constants were merged before, and producers come first.
+        let key = (data.op().clone(), SmallVec::from(data.operands()));
+        let Some(first) = seen.get(&key).copied() else {
+            seen.insert(key, op);
+            continue;
+        };
+        if replace(model, graph_id, first, op) {
+            merged += 1;
+        }
+    }
+    merged
+}
+
+fn holds_graph(op: &Op) -> bool {
+    match op {
+        Op::Custom(custom) => {
+            custom.attributes.iter().any(|(_, a)| matches!(a, Attribute::Graph(_) | Attribute::Graphs(_)))
+        }
+        _ => false,
+    }
+}
+
+/// Lets the readers of `second` read `first`; keeps both when both give outputs of the graph, whose names must stay.
+fn replace(model: &mut Model, graph_id: GraphId, first: OpId, second: OpId) -> bool {
+    let graph = model.graph(graph_id);
+    let slots = graph.op(second).results().len();
+    for slot in 0..slots {
+        let (old, kept) = (graph.op(second).result(slot), graph.op(first).result(slot));
+        if let Some(old) = old
+            && (graph.value(old).is_output() || graph.value(old).is_pinned())
+            && kept.is_none_or(|kept| graph.value(kept).is_output() || graph.value(kept).is_pinned())
+        {
+            return false;
+        }
+    }
+    for slot in 0..slots {
+        let graph = model.graph_mut(graph_id);
+        let Some(old) = graph.op(second).result(slot) else { continue };
+        match graph.op(first).result(slot) {
+            // An output takes the other's place and keeps its name.
+            Some(kept) if graph.value(old).is_output() => {
+                graph.replace_uses(kept, old);
+                graph.redefine(old, first, slot);
+            }
+            Some(kept) => graph.replace_uses(old, kept),
+            None => graph.redefine(old, first, slot),
+        }
+    }
+    model.graph_mut(graph_id).erase_op(second);
+    true
+}

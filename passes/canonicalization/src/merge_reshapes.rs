@@ -1,0 +1,59 @@
+//! Makes one reshape of a chain of operators that only regroup elements.
+
+use edgesmith_ir::op::Reshape;
+use edgesmith_ir::{Dim, Op, OpId, OpKind, Tensor, ValueId};
+use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
+
+/// `Reshape(Reshape(x))`, and Flatten, Squeeze and Unsqueeze in place of either: the last shape decides.
+pub(crate) struct MergeReshapes;
+
+const REGROUPING: &[OpKind] = &[OpKind::Reshape, OpKind::Flatten, OpKind::Squeeze, OpKind::Unsqueeze];
+
+impl Rewrite for MergeReshapes {
+    const NAME: RuleName = "merge-reshapes";
+    const SUMMARY: &'static str = "chains of Reshape, Flatten, Squeeze and Unsqueeze become one Reshape";
+    const ROOTS: &'static [OpKind] = REGROUPING;
+    const FIDELITY: Fidelity = Fidelity::Exact;
+
+    fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
+        let outer = cx.graph().op(root);
+        let (Some(middle), Some(output)) = (outer.operand(0), outer.result(0)) else { return Err(Miss::NoMatch) };
+        let inner = cx.graph().producer(middle).ok_or(Miss::NoMatch)?;
+        let inner_data = cx.graph().op(inner);
+        if !REGROUPING.contains(&inner_data.op().kind()) || !cx.single_use(middle) {
+            return Err(Miss::NoMatch);
+        }
+        let input = inner_data.operand(0).ok_or(Miss::NoMatch)?;
+        cx.look_at(inner);
+        let spec = spec_of(cx, input, output).ok_or(Miss::NoMatch)?;
+        let mut patch = Patch::new(cx);
+        let shape = patch.constant(Tensor::from_ints(&spec));
+        let result = patch.insert(Op::from(Reshape { allowzero: false }), [Some(input.into()), Some(shape)]);
+        patch.redefine(output, result);
+        Ok(patch)
+    }
+}
+
+/// Reshape's second operand for these types: numbers, 0 where the dim is that of the input at the same place, and at most
+/// one -1. `None` when that cannot say it.
+pub(crate) fn spec_of(cx: &Cx<'_>, input: ValueId, output: ValueId) -> Option<Vec<i64>> {
+    let from = cx.dims(input)?;
+    let to = cx.dims(output)?;
+    let mut spec = Vec::with_capacity(to.len());
+    let mut inferred = false;
+    for (axis, dim) in to.iter().enumerate() {
+        spec.push(match dim {
+            // A zero would be read as "copy".
+            Dim::Known(0) => return None,
+            Dim::Known(n) => *n,
+            _ if from.get(axis).is_some_and(|d| d.same(dim)) => 0,
+            _ if !inferred => {
+                inferred = true;
+                -1
+            }
+            _ => return None,
+        });
+    }
+    // With -1, another dim that may be zero at run time would leave the size open.
+    Some(spec)
+}

@@ -1,0 +1,31 @@
+//! Folds an inference-mode BatchNormalization into the operator before it.
+
+use edgesmith_ir::op::BatchNormalization;
+use edgesmith_ir::{OpId, OpKind};
+use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
+
+use crate::affine::Affine;
+use crate::target::Target;
+
+/// y = (conv(x, w) + b − mean) · scale / √(variance + ε) + bias, so w and b absorb the affine map per output channel.
+pub(crate) struct FoldBatchNorm;
+
+impl Rewrite for FoldBatchNorm {
+    const NAME: RuleName = "fold-batch-norm";
+    const SUMMARY: &'static str = "BatchNormalization into the convolution or matrix product before it";
+    const ROOTS: &'static [OpKind] = &[OpKind::BatchNormalization];
+    const FIDELITY: Fidelity = Fidelity::ROUNDING;
+
+    fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
+        let norm = cx.op::<BatchNormalization>(root)?;
+        let target = match Target::producing(cx, norm.x()) {
+            Err(Miss::NoMatch) => return cx.reject(root, "no convolution or matrix product stands before it"),
+            other => other?,
+        };
+        if norm.training_mode || norm.data.results().iter().skip(1).any(Option::is_some) {
+            return cx.reject_unless(root, "it is in training mode", "export the model in evaluation mode");
+        }
+        let affine = Affine::of_batch_norm(cx, norm)?;
+        target.fold(cx, &affine, norm.y())
+    }
+}

@@ -2,14 +2,16 @@
 //!
 //! Data movement, integers and IEEE elementwise operators are exact; transcendental functions, reductions and products
 //! are computed in f64 and rounded once. One file per family of operators, named as in `edgesmith_ir::op`; what they
-//! share stands in `cx` (operands and results), `layout` (extents, strides, broadcasting), `number` (element types) and
-//! `map` (elementwise loops). Operators with regions are run by the reference engine.
+//! share stands in `cx` (operands and results), `layout` (extents, strides, broadcasting), `number` (element types),
+//! `map` (elementwise loops), `dense` (elements widened to f64) and `gemm` (products in f64). Operators with regions are run by the reference engine.
 
 use edgesmith_ir::Op;
 
 use crate::Value;
 
 mod cx;
+mod dense;
+mod gemm;
 mod layout;
 mod map;
 mod number;

@@ -2,8 +2,10 @@
 
 pub mod engine;
 pub mod eval;
+mod reference;
 mod value;
 
 pub use engine::{Effort, Engine, EngineError, Obstacle, OpTime, Prepared, Request, Session, Values};
 pub use eval::{EvalError, EvalOptions, evaluate_op};
+pub use reference::ReferenceEngine;
 pub use value::Value;

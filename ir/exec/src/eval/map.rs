@@ -67,3 +67,38 @@ pub(crate) fn transpose<T: Clone>(x: &[T], dims: &[usize], perm: &[usize]) -> Ve
     let steps: Dims = perm.iter().map(|axis| own[*axis]).collect();
     gather_strided(x, 0, &out, &steps)
 }
+
+/// Elements picked along each axis by lists of indices (`None` takes the whole axis in order): the outer product of the
+/// lists. Every index is within its axis.
+pub(crate) fn pick<T: Clone>(x: &[T], dims: &[usize], lists: &[Option<Vec<usize>>]) -> Vec<T> {
+    let extent = |axis: usize| lists[axis].as_ref().map_or(dims[axis], Vec::len);
+    let total = (0..dims.len()).map(extent).product();
+    let mut result = Vec::with_capacity(total);
+    if total == 0 {
+        return result;
+    }
+    let own = strides(dims);
+    let Some(last) = lists.iter().rposition(Option::is_some) else { return x.to_vec() };
+    let block: usize = dims[last + 1..].iter().product();
+    let at = |axis: usize, place: usize| lists[axis].as_ref().map_or(place, |list| list[place]) * own[axis];
+    let mut places = Dims::from_elem(0, last);
+    loop {
+        let start: usize = places.iter().enumerate().map(|(axis, place)| at(axis, *place)).sum();
+        for place in 0..extent(last) {
+            let from = start + at(last, place);
+            result.extend_from_slice(&x[from..from + block]);
+        }
+        let mut axis = last;
+        loop {
+            if axis == 0 {
+                return result;
+            }
+            axis -= 1;
+            places[axis] += 1;
+            if places[axis] < extent(axis) {
+                break;
+            }
+            places[axis] = 0;
+        }
+    }
+}

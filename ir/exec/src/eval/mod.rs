@@ -25,6 +25,7 @@ mod cumulative;
 mod gather;
 mod movement;
 mod normalization;
+mod padding;
 mod pool;
 mod product;
 mod quantized;
@@ -42,6 +43,7 @@ mod variadic;
 mod vision;
 
 pub(crate) use cx::{EvalCx, Evaluated};
+pub(crate) use movement::{densify, empty, slice_at, stack};
 
 /// Why an operator cannot be evaluated on these operands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,6 +14,7 @@ mod model;
 mod name;
 pub mod op;
 mod origin;
+mod rounding;
 mod tensor;
 mod types;
 mod verify;
@@ -32,6 +33,7 @@ pub use model::{Function, Metadata, Model, SymbolFacts, Symbols, TensorEntry, Te
 pub use name::Name;
 pub use op::{Op, OpKind, Operator};
 pub use origin::{Origin, scope_of_name};
+pub use rounding::{round_to_bf16, round_to_f16};
 pub use tensor::{Element, Extents, SparseData, Tensor, TensorData, TensorError, element_count};
 pub use types::{Dims, Shape, TensorType, ValueType};
 pub use verify::VerifyError;

@@ -76,7 +76,7 @@ operator! {
     MeanVarianceNormalization {
         operands { x: one }
         results { y: one }
-        attributes { axes: Vec<i64> }
+        attributes { axes: Vec<i64> [vec![0, 2, 3]] }
         regions {  }
         infer: mean_variance;
     }

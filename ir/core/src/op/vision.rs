@@ -160,7 +160,7 @@ fn affine_grid(_: &AffineGrid, cx: &mut InferCx<'_>) -> Result<(), InferError> {
 
 fn grid_sample(_: &GridSample, cx: &mut InferCx<'_>) -> Result<(), InferError> {
     let (x, grid) = (checks::dims(cx, 0), checks::dims(cx, 1));
-    let Some(rank) = x.as_ref().or(grid.as_ref()).map(|dims| dims.len()) else {
+    let Some(rank) = x.as_ref().or(grid.as_ref()).map(smallvec::SmallVec::len) else {
         cx.set_tensor(0, cx.dtype(0), Shape::Unranked);
         return Ok(());
     };

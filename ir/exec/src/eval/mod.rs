@@ -38,6 +38,7 @@ mod sequence;
 mod shape;
 mod signal;
 mod softmax;
+mod suppression;
 mod unary;
 mod variadic;
 mod vision;

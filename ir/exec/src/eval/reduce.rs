@@ -1,57 +1,193 @@
-//! Evaluation: reduce.
+//! Evaluation of reductions over axes.
+//!
+//! Floats are summed and multiplied in f64 and rounded once; integers wrap in their own type. The maximum and the minimum
+//! propagate NaN. Of nothing the sum is 0, the product 1, the maximum the least value; the mean is open (NaN, or 0 for
+//! integers).
 
-use super::{EvalCx, Evaluated};
 use edgesmith_ir::op::{
     ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum,
     ReduceSumSquare,
 };
+use edgesmith_ir::{DType, Tensor};
 
-pub(super) fn reduce_l1(op: &ReduceL1, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
+use super::cx::one;
+use super::layout::{Dims, Loops, count, dims, strides};
+use super::number::{Number, bools, by_dtype, tensor, truths};
+use super::{EvalCx, EvalError, Evaluated};
+
+/// What is reduced, and how the result is laid out.
+struct Reduction<'a> {
+    x: &'a Tensor,
+    dims: Dims,
+    /// The result's extents.
+    out: Dims,
+    /// For each axis of the operand the step in the result; 0 along reduced axes.
+    steps: Dims,
+    /// Elements that meet in one element of the result.
+    group: usize,
+    /// Elements of the result.
+    total: usize,
 }
 
-pub(super) fn reduce_l2(op: &ReduceL2, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
+impl<'a> Reduction<'a> {
+    /// Absent or empty axes mean all axes; with `noop` none, so that only the elementwise part happens.
+    fn new(cx: &EvalCx<'a>, keepdims: bool, noop: bool) -> Result<Self, EvalError> {
+        let x = cx.tensor(0)?;
+        let dims = dims(x);
+        let axes: Dims = match cx.maybe_ints(1)? {
+            Some(axes) if !axes.is_empty() => cx.axes(&axes, dims.len())?,
+            _ if noop => Dims::new(),
+            _ => (0..dims.len()).collect(),
+        };
+        let mut reduced = vec![false; dims.len()];
+        axes.iter().for_each(|axis| reduced[*axis] = true);
+        let kept: Dims = dims.iter().zip(&reduced).map(|(extent, gone)| if *gone { 1 } else { *extent }).collect();
+        let mut steps = strides(&kept);
+        steps.iter_mut().zip(&reduced).filter(|(_, gone)| **gone).for_each(|(step, _)| *step = 0);
+        let out = if keepdims {
+            kept
+        } else {
+            kept.iter().zip(&reduced).filter(|(_, gone)| !**gone).map(|(extent, _)| *extent).collect()
+        };
+        let total = cx.allow(x.dtype(), &out)?;
+        let group = axes.iter().map(|axis| dims[*axis]).product();
+        debug_assert_eq!(Some(total), count(&out));
+        Ok(Self { x, dims, out, steps, group, total })
+    }
+
+    /// Combines every element with the element of the result that it belongs to, in row-major order.
+    fn fold<T: Copy, A>(&self, elements: &[T], start: A, combine: impl Fn(&mut A, T)) -> Vec<A>
+    where
+        A: Clone,
+    {
+        let mut result = vec![start; self.total];
+        Loops::new(&self.dims, [&strides(&self.dims), &self.steps]).run(|[from, to], [s, t], length| match (s, t) {
+            (1, 0) => {
+                let slot = &mut result[to];
+                elements[from..from + length].iter().for_each(|x| combine(slot, *x));
+            }
+            _ => (0..length).for_each(|k| combine(&mut result[to + k * t], elements[from + k * s])),
+        });
+        result
+    }
 }
 
-pub(super) fn reduce_log_sum(op: &ReduceLogSum, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
+/// A reduction of numbers by a sum or product: `$f` is the elementwise part before, in f64 for floats; `$wide` combines
+/// in f64, `$exact` in the integer type; `$finish` is the elementwise part after (floats only).
+macro_rules! accumulate {
+    ($op:expr, $cx:expr, start: $start:expr, $T:ident => float: $float:expr, integer: $integer:expr) => {{
+        let r = Reduction::new($cx, $op.keepdims, $op.noop_with_empty_axes)?;
+        let dtype = r.x.dtype();
+        if dtype.is_float() {
+            by_dtype!(dtype, $T: float => {
+                let sums = r.fold(&r.x.view::<$T>()?, f64::from($start), |sum: &mut f64, x: $T| $float(sum, x.wide()));
+                one(tensor::<$T>(&r.out, sums.into_iter().map($T::narrow).collect())?)
+            }, else Err($cx.wrong_dtype(dtype)))
+        } else {
+            by_dtype!(dtype, $T: integer => {
+                one(tensor::<$T>(&r.out, r.fold(&r.x.view::<$T>()?, $T::from_integer($start), $integer))?)
+            }, else Err($cx.wrong_dtype(dtype)))
+        }
+    }};
 }
 
-pub(super) fn reduce_log_sum_exp(op: &ReduceLogSumExp, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
-}
-
-pub(super) fn reduce_max(op: &ReduceMax, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
-}
-
-pub(super) fn reduce_mean(op: &ReduceMean, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
-}
-
-pub(super) fn reduce_min(op: &ReduceMin, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
-}
-
-pub(super) fn reduce_prod(op: &ReduceProd, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
+fn magnitude<T: Number>(x: T) -> T {
+    if x < T::ZERO { T::ZERO.minus(x) } else { x }
 }
 
 pub(super) fn reduce_sum(op: &ReduceSum, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
+    accumulate!(op, cx, start: 0, T => float: |sum: &mut f64, x| *sum += x, integer: |sum, x| *sum = sum.plus(x))
+}
+
+pub(super) fn reduce_prod(op: &ReduceProd, cx: &EvalCx<'_>) -> Evaluated {
+    accumulate!(op, cx, start: 1, T => float: |product: &mut f64, x| *product *= x,
+        integer: |product, x| *product = product.times(x))
 }
 
 pub(super) fn reduce_sum_square(op: &ReduceSumSquare, cx: &EvalCx<'_>) -> Evaluated {
-    let _ = op;
-    cx.unsupported("the operator")
+    accumulate!(op, cx, start: 0, T => float: |sum: &mut f64, x| *sum += x * x,
+        integer: |sum, x| *sum = sum.plus(x.times(x)))
+}
+
+pub(super) fn reduce_l1(op: &ReduceL1, cx: &EvalCx<'_>) -> Evaluated {
+    accumulate!(op, cx, start: 0, T => float: |sum: &mut f64, x: f64| *sum += x.abs(),
+        integer: |sum, x| *sum = sum.plus(magnitude(x)))
+}
+
+/// A reduction computed in f64 for every element type and finished by `finish`; integers are truncated.
+fn through_f64(
+    cx: &EvalCx<'_>,
+    r: &Reduction<'_>,
+    combine: impl Fn(&mut f64, f64),
+    finish: impl Fn(f64) -> f64,
+) -> Evaluated {
+    by_dtype!(r.x.dtype(), T: number => {
+        let sums = r.fold(&r.x.view::<T>()?, 0.0, |sum: &mut f64, x: T| combine(sum, x.wide()));
+        one(tensor::<T>(&r.out, sums.into_iter().map(|sum| T::narrow(finish(sum))).collect())?)
+    }, else Err(cx.wrong_dtype(r.x.dtype())))
+}
+
+pub(super) fn reduce_l2(op: &ReduceL2, cx: &EvalCx<'_>) -> Evaluated {
+    let r = Reduction::new(cx, op.keepdims, op.noop_with_empty_axes)?;
+    through_f64(cx, &r, |sum, x| *sum += x * x, f64::sqrt)
+}
+
+pub(super) fn reduce_log_sum(op: &ReduceLogSum, cx: &EvalCx<'_>) -> Evaluated {
+    let r = Reduction::new(cx, op.keepdims, op.noop_with_empty_axes)?;
+    through_f64(cx, &r, |sum, x| *sum += x, libm::log)
+}
+
+/// The maximum is subtracted first; where it is infinite there is nothing to subtract.
+pub(super) fn reduce_log_sum_exp(op: &ReduceLogSumExp, cx: &EvalCx<'_>) -> Evaluated {
+    let r = Reduction::new(cx, op.keepdims, op.noop_with_empty_axes)?;
+    by_dtype!(r.x.dtype(), T: number => {
+        let elements = r.x.view::<T>()?;
+        let max = r.fold(&elements, f64::NEG_INFINITY, |max: &mut f64, x: T| *max = max.greater(x.wide()));
+        let mut sums = vec![0.0_f64; r.total];
+        Loops::new(&r.dims, [&strides(&r.dims), &r.steps]).run(|[from, to], [s, t], length| {
+            for k in 0..length {
+                let shift = if max[to + k * t].is_finite() { max[to + k * t] } else { 0.0 };
+                sums[to + k * t] += libm::exp(elements[from + k * s].wide() - shift);
+            }
+        });
+        let finish = |(sum, max): (f64, &f64)| T::narrow(libm::log(sum) + if max.is_finite() { *max } else { 0.0 });
+        one(tensor::<T>(&r.out, sums.into_iter().zip(&max).map(finish).collect())?)
+    }, else Err(cx.wrong_dtype(r.x.dtype())))
+}
+
+/// The mean of integers truncates toward zero.
+pub(super) fn reduce_mean(op: &ReduceMean, cx: &EvalCx<'_>) -> Evaluated {
+    let r = Reduction::new(cx, op.keepdims, op.noop_with_empty_axes)?;
+    if r.group == 0 && r.total > 0 {
+        cx.open("the mean of nothing")?;
+    }
+    let dtype = r.x.dtype();
+    if dtype.is_float() {
+        return through_f64(cx, &r, |sum, x| *sum += x, |sum| sum / r.group as f64);
+    }
+    by_dtype!(dtype, T: integer => {
+        let sums = r.fold(&r.x.view::<T>()?, 0_i128, |sum: &mut i128, x: T| *sum += i128::from(x));
+        let mean = |sum: i128| T::from_integer(sum / r.group.max(1) as i128);
+        one(tensor::<T>(&r.out, sums.into_iter().map(mean).collect())?)
+    }, else Err(cx.wrong_dtype(dtype)))
+}
+
+macro_rules! extreme {
+    ($op:expr, $cx:expr, $T:ident => $start:expr, $f:expr, bool: $bool_start:expr, $bool:expr) => {{
+        let r = Reduction::new($cx, $op.keepdims, $op.noop_with_empty_axes)?;
+        if r.x.dtype() == DType::Bool {
+            return one(bools(&r.out, r.fold(&truths(r.x)?, $bool_start, $bool))?);
+        }
+        by_dtype!(r.x.dtype(), $T: number => {
+            one(tensor::<$T>(&r.out, r.fold(&r.x.view::<$T>()?, $start, |best: &mut $T, x| *best = $f(*best, x)))?)
+        }, else Err($cx.wrong_dtype(r.x.dtype())))
+    }};
+}
+
+pub(super) fn reduce_max(op: &ReduceMax, cx: &EvalCx<'_>) -> Evaluated {
+    extreme!(op, cx, T => T::LOWEST, T::greater, bool: 0, |best, x| *best |= x)
+}
+
+pub(super) fn reduce_min(op: &ReduceMin, cx: &EvalCx<'_>) -> Evaluated {
+    extreme!(op, cx, T => T::HIGHEST, T::lesser, bool: 1, |best, x| *best &= x)
 }

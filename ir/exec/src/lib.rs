@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod compare;
 pub mod engine;
 pub mod eval;
 mod reference;
+pub mod seeded;
 mod value;
 
 pub use engine::{Effort, Engine, EngineError, Obstacle, OpTime, Prepared, Request, Session, Values};

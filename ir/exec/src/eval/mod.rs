@@ -45,6 +45,7 @@ mod vision;
 
 pub(crate) use cx::{EvalCx, Evaluated};
 pub(crate) use movement::{densify, empty, slice_at, stack};
+pub(crate) use number::{Cell, Number, by_dtype};
 
 /// Why an operator cannot be evaluated on these operands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

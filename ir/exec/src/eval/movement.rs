@@ -8,7 +8,7 @@ use edgesmith_ir::{DType, SparseData, Tensor, TensorData};
 use super::cx::one;
 use super::layout::{Dims, around, count, dims, extents, strides};
 use super::map::{pick, transpose as permute};
-use super::number::{Cell, Number, by_dtype};
+use super::number::{Cell, by_dtype};
 use super::{EvalCx, EvalError, Evaluated};
 
 pub(super) use super::padding::{center_crop_pad, col2im, pad};
@@ -369,10 +369,4 @@ pub(super) fn trilu(op: &Trilu, cx: &EvalCx<'_>) -> Evaluated {
         let kept = T::cells(x)?.iter().enumerate().map(|(at, x)| if inside(at) { x.clone() } else { T::default() }).collect();
         one(<T as Cell>::tensor(x.dtype(), &shape, kept)?)
     }, else Err(unmovable(x.dtype())))
-}
-
-/// A tensor of one element type filled with zeros.
-#[cfg(test)]
-pub(super) fn zeros<T: Number>(dims: &[usize]) -> Result<Tensor, EvalError> {
-    super::number::tensor(dims, vec![T::ZERO; count(dims).unwrap_or(0)])
 }

@@ -230,14 +230,14 @@ pub(crate) fn truths(tensor: &Tensor) -> Result<Vec<u8>, EvalError> {
 /// bytes of its width (`cell`); `$other` for all other dtypes.
 macro_rules! by_dtype {
     ($dtype:expr, $T:ident: float => $body:expr, else $other:expr) => {
-        $crate::eval::number::by_dtype!(@ $dtype, $T, $body, $other; F32 f32, F64 f64, F16 half::f16, BF16 half::bf16)
+        $crate::eval::by_dtype!(@ $dtype, $T, $body, $other; F32 f32, F64 f64, F16 half::f16, BF16 half::bf16)
     };
     ($dtype:expr, $T:ident: integer => $body:expr, else $other:expr) => {
-        $crate::eval::number::by_dtype!(@ $dtype, $T, $body, $other;
+        $crate::eval::by_dtype!(@ $dtype, $T, $body, $other;
             I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
     };
     ($dtype:expr, $T:ident: number => $body:expr, else $other:expr) => {
-        $crate::eval::number::by_dtype!(@ $dtype, $T, $body, $other;
+        $crate::eval::by_dtype!(@ $dtype, $T, $body, $other;
             F32 f32, F64 f64, F16 half::f16, BF16 half::bf16,
             I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
     };

@@ -337,3 +337,108 @@ macro_rules! attribute_enum {
     };
 }
 pub(crate) use attribute_enum;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::{AutoPad, Conv, Gemm, HannWindow, LSTM, LeakyRelu};
+    use crate::{Op, OpKind, Operator};
+
+    fn text(text: &str) -> Attribute {
+        Attribute::String(Bytes::copy_from_slice(text.as_bytes()))
+    }
+    fn decode(kind: OpKind, attributes: Vec<(&str, Attribute)>) -> Result<Op, String> {
+        let attributes = attributes.into_iter().map(|(name, value)| (Name::from(name), value)).collect();
+        kind.decode(attributes).unwrap().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn operators_are_read_and_written() {
+        let attributes = vec![
+            ("auto_pad", text("SAME_UPPER")),
+            ("group", Attribute::Int(2)),
+            ("strides", Attribute::Ints(vec![2, 2])),
+        ];
+        let op = decode(OpKind::Conv, attributes.clone()).unwrap();
+        let conv = Conv::cast(&op).unwrap();
+        assert_eq!((conv.auto_pad, conv.group, conv.strides.as_slice()), (AutoPad::SameUpper, 2, &[2, 2][..]));
+        assert_eq!((conv.pads.len(), conv.kernel_shape.len()), (0, 0));
+        assert_eq!(op.encode(), attributes);
+        // What equals its default is not written; names may differ from fields.
+        let op =
+            decode(OpKind::Gemm, vec![("transB", Attribute::Int(1)), ("alpha", Attribute::Float(F32(1.0)))]).unwrap();
+        assert!(Gemm::cast(&op).unwrap().transpose_b);
+        assert_eq!(op.encode(), [("transB", Attribute::Int(1))]);
+        let op = decode(OpKind::HannWindow, vec![("output_datatype", Attribute::Int(11))]).unwrap();
+        assert_eq!(HannWindow::cast(&op).unwrap().output_datatype, DType::F64);
+        let op = decode(
+            OpKind::LSTM,
+            vec![
+                ("activations", Attribute::Strings(vec![Bytes::from_static(b"Tanh")])),
+                ("clip", Attribute::Float(F32(2.0))),
+                ("hidden_size", Attribute::Int(0)),
+            ],
+        )
+        .unwrap();
+        let lstm = LSTM::cast(&op).unwrap();
+        assert_eq!(
+            (lstm.activations.clone(), lstm.clip, lstm.hidden_size),
+            (vec!["Tanh".to_owned()], Some(F32(2.0)), Some(0))
+        );
+        assert_eq!(op.encode().len(), 3);
+    }
+
+    #[test]
+    fn every_kind_reads_what_it_writes() {
+        let mut read = 0;
+        for kind in OpKind::ALL {
+            // Operators with required attributes refuse an empty list; the others take every default.
+            let Some(Ok(op)) = kind.decode(Vec::new()) else { continue };
+            assert_eq!(op.kind(), *kind);
+            assert_eq!(op.encode(), [], "{kind}");
+            read += 1;
+        }
+        assert!(read > 150, "{read}");
+    }
+
+    #[test]
+    fn wrong_attributes_are_named() {
+        for (kind, name, value, want) in [
+            (OpKind::Conv, "group", text("2"), "attribute 'group' must be an int, not string"),
+            (OpKind::Conv, "pads", Attribute::Int(1), "attribute 'pads' must be ints, not int"),
+            (OpKind::LeakyRelu, "alpha", Attribute::Int(1), "attribute 'alpha' must be a float, not int"),
+            (
+                OpKind::Conv,
+                "auto_pad",
+                text("SAME"),
+                "attribute 'auto_pad' cannot be 'SAME'; it is one of NOTSET, SAME_UPPER, SAME_LOWER, VALID",
+            ),
+            (
+                OpKind::HannWindow,
+                "output_datatype",
+                Attribute::Int(77),
+                "attribute 'output_datatype' cannot be '77'; it is one of the element types, 1 to 28",
+            ),
+            (OpKind::Relu, "alpha", Attribute::Int(1), "there is no attribute 'alpha'"),
+            (
+                OpKind::Einsum,
+                "equation",
+                Attribute::String(Bytes::from_static(&[0xff])),
+                "attribute 'equation' cannot be '\u{fffd}'; it is one of UTF-8 text",
+            ),
+        ] {
+            assert_eq!(decode(kind, vec![(name, value)]).unwrap_err(), want);
+        }
+        assert_eq!(decode(OpKind::Einsum, vec![]).unwrap_err(), "attribute 'equation' is missing");
+        assert!(decode(OpKind::Relu, vec![("__private", Attribute::Int(1))]).is_ok());
+        let twice = vec![("alpha", Attribute::Float(F32(1.0))), ("alpha", Attribute::Float(F32(2.0)))];
+        assert_eq!(decode(OpKind::LeakyRelu, twice).unwrap_err(), "there is no attribute 'alpha'");
+    }
+
+    #[test]
+    fn floats_are_keys() {
+        assert_eq!(F32(f32::NAN), F32(f32::NAN));
+        assert_ne!(F32(0.0), F32(-0.0));
+        assert_ne!(Op::from(LeakyRelu { alpha: F32(0.1) }), Op::from(LeakyRelu { alpha: F32(0.2) }));
+    }
+}

@@ -1,9 +1,19 @@
 //! Cost: multiply-accumulates, parameters, bytes, and the peak of live activations; per operator, per scope, in total.
+//!
+//! What counts as a multiply-accumulate (MAC), as fvcore and thop count by default: the multiplications of products that
+//! are summed, one for each. That is convolutions (transposed, deformed, quantised), matrix products (Gemm, Einsum,
+//! quantised), the two products of Attention, the weights and recurrent weights of LSTM, GRU and RNN at every step, and
+//! the affine map of AffineGrid. Biases, elementwise operators, normalisations, poolings, reductions, resampling
+//! (Resize, GridSample, RoiAlign) and Fourier transforms count 0, also where an engine multiplies for them. Padding counts
+//! as data, groups divide, sparsity is not looked at. FLOPs are twice the MACs.
+//!
+//! Parameters are elements of constants that hold weights: of every constant but int64, bool and string, which exporters
+//! use for shapes, axes, indices and masks, and single literals of the program (the 2 of a power).
 
 use indexmap::IndexMap;
 
 use crate::id::EntityId;
-use crate::{Def, Dim, GraphId, Model, Name, OpId, Origin, ValueId, ValueType};
+use crate::{DType, Def, Dim, GraphId, Model, Name, OpId, Origin, TensorId, TensorRole, ValueId, ValueType};
 
 /// The cost of one operator or of several. Symbolic where dims are; unknown where they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +22,7 @@ pub struct Cost {
     pub operators: u64,
     /// Multiply-accumulates. FLOPs are twice as many.
     pub macs: Dim,
-    /// Elements of constants read (each tensor once).
+    /// Elements of weights read (each tensor once); see the module.
     pub parameters: u64,
     /// Bytes of constants read (each tensor once).
     pub weight_bytes: u64,
@@ -43,7 +53,8 @@ impl Cost {
 /// The cost of a model.
 #[derive(Clone, Debug, Default)]
 pub struct CostReport {
-    /// Everything. Weights that two operators share count once here and once in each of them.
+    /// Everything. Weights that two operators share count once here and once in each of them (and of their kinds and
+    /// scopes).
     pub total: Cost,
     /// Each operator of every graph that runs. Bodies of Loop and Scan count one trip.
     pub by_op: Vec<(GraphId, OpId, Cost)>,
@@ -64,15 +75,17 @@ impl Model {
             let graph = self.graph(id);
             for (op, data) in graph.ops() {
                 let mut cost = Cost { operators: 1, macs: self.op_macs(id, op), ..Cost::default() };
-                for value in data.operands().iter().flatten() {
-                    if let Def::Constant(tensor) = graph.value(*value).def() {
-                        let tensor_data = self.tensor(tensor);
-                        cost.parameters += tensor_data.len();
-                        cost.weight_bytes += tensor_data.byte_len();
-                        if seen.insert(tensor) {
-                            report.total.parameters += tensor_data.len();
-                            report.total.weight_bytes += tensor_data.byte_len();
-                        }
+                let mut constants: Vec<TensorId> =
+                    data.operands().iter().flatten().filter_map(|value| graph.constant(*value)).collect();
+                constants.sort_unstable();
+                constants.dedup();
+                for tensor in constants {
+                    let (parameters, bytes) = (self.weights_in(tensor), self.tensor(tensor).byte_len());
+                    cost.parameters += parameters;
+                    cost.weight_bytes += bytes;
+                    if seen.insert(tensor) {
+                        report.total.parameters += parameters;
+                        report.total.weight_bytes += bytes;
                     }
                 }
                 for value in data.results().iter().flatten() {
@@ -90,15 +103,32 @@ impl Model {
         report
     }
 
+    /// The elements of a constant that are weights.
+    fn weights_in(&self, id: TensorId) -> u64 {
+        let entry = self.tensor_entry(id);
+        let elements = entry.tensor.len();
+        match entry.tensor.dtype() {
+            DType::I64 | DType::Bool | DType::String => 0,
+            _ if elements == 1 && entry.role == TensorRole::Literal => 0,
+            _ => elements,
+        }
+    }
+
     /// The scope of an origin: that of the source node; of several, their longest common prefix.
     pub fn scope(&self, origin: crate::OriginId) -> Name {
+        if let Origin::Source { scope, .. } = self.origin(origin) {
+            return scope.clone().unwrap_or_default();
+        }
         let mut common: Option<Vec<String>> = None;
         let mut stack = vec![origin];
-        let mut budget = 256;
+        let mut seen = rustc_hash::FxHashSet::default();
         while let Some(id) = stack.pop() {
-            budget -= 1;
-            if budget == 0 {
+            // What hundreds of operators became has hardly a scope; the bound keeps long histories cheap.
+            if seen.len() == 256 {
                 break;
+            }
+            if !seen.insert(id) {
+                continue;
             }
             match self.origin(id) {
                 Origin::Source { scope, .. } => {
@@ -155,13 +185,14 @@ impl Model {
     }
 }
 
-/// The larger of two sizes; of two polynomials, the one that is larger when every symbol is 1 if they cannot be compared.
+/// The larger of two sizes. Where that depends on the symbols, each is taken to be 256: a size at which neither floors
+/// nor additive constants decide.
 fn larger(a: Dim, b: &Dim) -> Dim {
     if let Dim::Known(difference) = b.sub(&a) {
         return if difference > 0 { b.clone() } else { a };
     }
-    let at_one = |dim: &Dim| dim.substitute(&|_| Some(Dim::Known(1))).known();
-    match (at_one(&a), at_one(b)) {
+    let probe = |dim: &Dim| dim.substitute(&|_| Some(Dim::Known(256))).known();
+    match (probe(&a), probe(b)) {
         (Some(x), Some(y)) if y > x => b.clone(),
         (Some(_), Some(_)) => a,
         _ => Dim::Unknown,
@@ -178,5 +209,160 @@ fn value_bytes(ty: &ValueType) -> Dim {
             }
         }
         _ => Dim::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::{Add, MatMul, Relu, Reshape};
+    use crate::{Graph, NewOp, Op, OriginId, Shape, Tensor};
+
+    fn float(dims: &[Dim]) -> ValueType {
+        ValueType::tensor(DType::F32, Shape::of(dims.iter().cloned()))
+    }
+    fn weights(model: &mut Model, rows: u64, columns: u64) -> TensorId {
+        let tensor = Tensor::splat(DType::F32, [rows, columns].as_slice(), bytes::Bytes::from_static(&[0; 4]));
+        model.add_tensor(tensor.unwrap())
+    }
+    fn add(model: &mut Model, graph: GraphId, op: impl Into<Op>, operands: &[ValueId], origin: OriginId) -> ValueId {
+        let graph = model.graph_mut(graph);
+        let name = Name::from(format!("v{}", graph.value_rows()));
+        let op = graph.add_op(NewOp {
+            op: op.into(),
+            operands: operands.iter().copied().map(Some).collect(),
+            captures: 0,
+            regions: smallvec::SmallVec::new(),
+            results: smallvec::smallvec![Some(name)],
+            name: Name::default(),
+            origin,
+        });
+        graph.op(op).result(0).unwrap()
+    }
+    fn model() -> (Model, GraphId, OriginId) {
+        let mut model = Model::new();
+        let graph = model.add_graph(Graph::new("main"));
+        model.entries.insert("main".into(), graph);
+        let origin = model.add_origin(Origin::Source {
+            node: "n".into(),
+            operator: "MatMul".into(),
+            scope: Some("encoder.layer.0".into()),
+        });
+        (model, graph, origin)
+    }
+
+    /// Two products that share a weight, a bias-like constant read twice by one operator, and a Reshape.
+    #[test]
+    fn counts_once_what_is_shared() {
+        let (mut model, graph, origin) = model();
+        let n = Dim::symbol("N");
+        let x = model.graph_mut(graph).add_input("x", float(&[n.clone(), Dim::Known(8)]), None);
+        let tensor = weights(&mut model, 8, 8);
+        let first = model.graph_mut(graph).add_constant("w", float(&[Dim::Known(8), Dim::Known(8)]), tensor);
+        let second = model.graph_mut(graph).add_constant("w2", float(&[Dim::Known(8), Dim::Known(8)]), tensor);
+        let a = add(&mut model, graph, MatMul {}, &[x, first], origin);
+        let b = add(&mut model, graph, MatMul {}, &[a, second], origin);
+        let other = model.add_origin(Origin::Source { node: "m".into(), operator: "Add".into(), scope: None });
+        let both = add(&mut model, graph, Add {}, &[first, first], other);
+        let shape = model.add_constant(graph, "shape", Tensor::from_ints(&[-1]));
+        let y = add(&mut model, graph, Reshape { allowzero: false }, &[b, shape], other);
+        model.graph_mut(graph).add_output(y);
+        model.graph_mut(graph).add_output(both);
+        model.infer();
+        let report = model.cost();
+        assert_eq!(report.total.operators, 4);
+        assert_eq!(report.total.macs.to_string(), "128*N");
+        assert_eq!(report.total.flops().to_string(), "256*N");
+        assert_eq!((report.total.parameters, report.total.weight_bytes), (64, 64 * 4 + 8));
+        let matmul = &report.by_kind["MatMul"];
+        assert_eq!((matmul.operators, matmul.parameters, matmul.macs.to_string()), (2, 128, "128*N".to_owned()));
+        assert_eq!((report.by_kind["Add"].parameters, report.by_kind["Reshape"].parameters), (64, 0));
+        assert_eq!(report.by_scope["encoder.layer.0"].operators, 2);
+        assert_eq!(report.by_scope[""].operators, 2);
+        assert_eq!(report.by_op.len(), 4);
+    }
+
+    /// A residual: x lives until the Add, so three buffers live at once.
+    #[test]
+    fn the_peak_follows_lifetimes() {
+        let (mut model, graph, origin) = model();
+        let ty = float(&[Dim::symbol("N"), Dim::Known(16)]);
+        let x = model.graph_mut(graph).add_input("x", ty.clone(), None);
+        let a = add(&mut model, graph, Relu {}, &[x], origin);
+        let b = add(&mut model, graph, Relu {}, &[a], origin);
+        let y = add(&mut model, graph, Add {}, &[x, b], origin);
+        model.graph_mut(graph).add_output(y);
+        for value in [a, b, y] {
+            model.graph_mut(graph).set_type(value, ty.clone());
+        }
+        assert_eq!(model.cost().peak_activation_bytes.to_string(), "192*N");
+        // Without the residual two live at once.
+        let last = model.graph(graph).producer(y).unwrap();
+        model.graph_mut(graph).set_operand(last, 0, Some(b));
+        assert_eq!(model.cost().peak_activation_bytes.to_string(), "128*N");
+    }
+
+    /// Work grows with the length of a chain, and so do the figures.
+    #[test]
+    fn long_chains_stay_cheap() {
+        let (mut model, graph, origin) = model();
+        let mut value = model.graph_mut(graph).add_input("x", float(&[Dim::symbol("N"), Dim::Known(4)]), None);
+        let tensor = weights(&mut model, 4, 4);
+        let weight = model.graph_mut(graph).add_constant("w", float(&[Dim::Known(4), Dim::Known(4)]), tensor);
+        for _ in 0..20_000 {
+            value = add(&mut model, graph, MatMul {}, &[value, weight], origin);
+        }
+        model.graph_mut(graph).add_output(value);
+        model.infer();
+        let report = model.cost();
+        assert_eq!(report.total.macs.to_string(), "320000*N");
+        assert_eq!(report.total.parameters, 16);
+        assert_eq!(report.peak_activation_bytes.to_string(), "32*N");
+    }
+
+    #[test]
+    fn the_larger_size_wins() {
+        let (n, h) = (Dim::symbol("N"), Dim::symbol("H"));
+        let times = |dim: &Dim, k: i64| dim.mul(&Dim::Known(k));
+        assert_eq!(larger(times(&n, 2), &times(&n, 3)), times(&n, 3));
+        assert_eq!(larger(times(&n, 3), &times(&n, 2)), times(&n, 3));
+        assert_eq!(larger(Dim::Known(100), &times(&n, 1)), n);
+        assert_eq!(larger(h.mul(&h), &times(&h, 100)), h.mul(&h));
+        assert_eq!(larger(Dim::Unknown, &n), Dim::Unknown);
+    }
+
+    #[test]
+    fn scopes_of_derived_operators_are_what_their_sources_share() {
+        let mut model = Model::new();
+        let source = |model: &mut Model, scope: Option<&str>| {
+            model.add_origin(Origin::Source { node: "n".into(), operator: "Conv".into(), scope: scope.map(Name::from) })
+        };
+        let a = source(&mut model, Some("encoder.layer.1.attention"));
+        let b = source(&mut model, Some("encoder.layer.10"));
+        let nowhere = source(&mut model, None);
+        let derive = |model: &mut Model, from: &[OriginId]| {
+            model.add_origin(Origin::Derived { rule: "r".into(), from: from.into() })
+        };
+        let both = derive(&mut model, &[a, b]);
+        assert_eq!(model.scope(a), "encoder.layer.1.attention");
+        assert_eq!(model.scope(both), "encoder.layer");
+        let mixed = derive(&mut model, &[both, nowhere]);
+        assert_eq!(model.scope(mixed), "");
+        // A long history with many ways to each source.
+        let mut top = both;
+        for _ in 0..100 {
+            top = derive(&mut model, &[top, top, both]);
+        }
+        assert_eq!(model.scope(top), "encoder.layer");
+    }
+
+    #[test]
+    fn bytes_of_values() {
+        let bytes = |dtype, dims: &[Dim]| value_bytes(&ValueType::tensor(dtype, Shape::of(dims.iter().cloned())));
+        assert_eq!(bytes(DType::F16, &[Dim::Known(3), Dim::Known(5)]), Dim::Known(30));
+        assert_eq!(bytes(DType::U4, &[Dim::Known(3)]), Dim::Known(2));
+        assert_eq!(bytes(DType::F32, &[Dim::symbol("N")]).to_string(), "4*N");
+        assert_eq!(bytes(DType::F32, &[Dim::Unknown]), Dim::Unknown);
+        assert_eq!(value_bytes(&ValueType::Unknown), Dim::Unknown);
     }
 }

@@ -137,3 +137,49 @@ impl serde::Serialize for DType {
         serializer.serialize_str(self.text())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_lead_back() {
+        for (index, dtype) in DType::ALL.iter().enumerate() {
+            assert_eq!(dtype.onnx(), index as i32 + 1);
+            assert_eq!(DType::from_onnx(dtype.onnx()), Some(*dtype));
+            assert_eq!(DType::from_text(dtype.text()), Some(*dtype));
+        }
+        assert_eq!((DType::from_onnx(0), DType::from_onnx(29), DType::from_text("f32")), (None, None, None));
+    }
+
+    #[test]
+    fn lengths_in_bytes() {
+        for (dtype, count, want) in [
+            (DType::F32, 3, Some(12)),
+            (DType::U4, 3, Some(2)),
+            (DType::I2, 5, Some(2)),
+            (DType::F6E2M3, 4, Some(3)),
+            (DType::F6E2M3, 5, Some(4)),
+            (DType::Complex128, 1, Some(16)),
+            (DType::String, 1, None),
+            (DType::F64, u64::MAX / 8, None),
+            (DType::U4, 0, Some(0)),
+        ] {
+            assert_eq!(dtype.byte_len(count), want, "{dtype} {count}");
+        }
+        assert_eq!(
+            (DType::Bool.whole_bytes(), DType::U4.whole_bytes(), DType::String.whole_bytes()),
+            (Some(1), None, None)
+        );
+    }
+
+    #[test]
+    fn classes_do_not_overlap() {
+        for dtype in DType::ALL {
+            let classes =
+                [dtype.is_float(), dtype.is_signed_integer(), dtype.is_unsigned_integer(), *dtype == DType::Bool];
+            let count = classes.iter().filter(|class| **class).count();
+            assert_eq!(count, usize::from(dtype.is_computed()), "{dtype}");
+        }
+    }
+}

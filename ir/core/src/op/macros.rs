@@ -138,3 +138,61 @@ macro_rules! accessors {
 }
 
 pub(crate) use {accessors, arity, attribute_default, attribute_name, is_default, operator};
+
+#[cfg(test)]
+mod tests {
+    use crate::op::{Concat, MaxPool, Operator, Pad, Split};
+    use crate::{DType, Graph, NewOp, Op, OpId, OriginId, Shape, ValueId, ValueType};
+
+    fn graph(op: impl Into<Op>, operands: &[Option<ValueId>], captures: usize, results: usize) -> (Graph, OpId) {
+        let mut graph = Graph::new("g");
+        for name in ["a", "b", "c"] {
+            graph.add_input(name, ValueType::tensor(DType::F32, Shape::Unranked), None);
+        }
+        let op = graph.add_op(NewOp {
+            op: op.into(),
+            operands: operands.into(),
+            captures,
+            regions: smallvec::SmallVec::new(),
+            results: (0..results).map(|slot| Some(format!("r{slot}").into())).collect(),
+            name: "op".into(),
+            origin: <OriginId as crate::id::EntityId>::from_index(0),
+        });
+        (graph, op)
+    }
+    fn id(index: usize) -> ValueId {
+        crate::id::EntityId::from_index(index)
+    }
+    fn decode(kind: crate::OpKind, attributes: Vec<(crate::Name, crate::Attribute)>) -> Op {
+        kind.decode(attributes).unwrap().unwrap()
+    }
+
+    #[test]
+    fn operands_and_results_have_names() {
+        let pad = decode(crate::OpKind::Pad, vec![]);
+        let (graph, op) = graph(pad, &[Some(id(0)), Some(id(1)), None, Some(id(2))], 0, 1);
+        let view = graph.view::<Pad>(op).unwrap();
+        assert_eq!((view.data(), view.pads()), (id(0), id(1)));
+        assert_eq!((view.constant_value(), view.axes()), (None, Some(id(2))));
+        assert_eq!(Some(view.output()), graph.op(op).result(0));
+        assert!(graph.view::<MaxPool>(op).is_none());
+    }
+
+    #[test]
+    fn optional_and_variadic_tails() {
+        let ints = crate::Attribute::Ints(vec![2]);
+        let pool = decode(crate::OpKind::MaxPool, vec![("kernel_shape".into(), ints)]);
+        let (pooled, op) = graph(pool, &[Some(id(0))], 0, 2);
+        let view = pooled.view::<MaxPool>(op).unwrap();
+        assert_eq!(view.indices(), pooled.op(op).result(1));
+        let split = decode(crate::OpKind::Split, vec![]);
+        let (parts, op) = graph(split, &[Some(id(0))], 0, 3);
+        let view = parts.view::<Split>(op).unwrap();
+        assert_eq!((view.split(), view.outputs()), (None, parts.op(op).results()));
+        // Captures are no operands of the operator's own.
+        let concat = decode(crate::OpKind::Concat, vec![("axis".into(), crate::Attribute::Int(0))]);
+        let (joined, op) = graph(concat, &[Some(id(0)), Some(id(1)), Some(id(2))], 1, 1);
+        assert_eq!(joined.view::<Concat>(op).unwrap().inputs(), [Some(id(0)), Some(id(1))]);
+        assert_eq!(Concat::SIGNATURE.operands.len(), 1);
+    }
+}

@@ -1,0 +1,224 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model_file::DimBinding;
+
+/// An optimising compiler for edge models: smaller, faster, and proven to compute the same.
+#[derive(Parser, Debug)]
+#[command(name = "edgesmith", version, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 the model or the data is at fault, 2 the command line or the pipeline is,\n3 a check failed and the output was withheld, 4 a fault of edgesmith itself.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Optimise a model and check that it computes the same
+    #[command(after_help = "Example: edgesmith optimize mobilenet.onnx\n         writes mobilenet.opt.onnx beside it")]
+    Optimize(Box<OptimizeArgs>),
+    /// Show what is in a model: operators, cost, interface, what it needs to run
+    #[command(after_help = "Example: edgesmith inspect mobilenet.onnx --by scope")]
+    Inspect(InspectArgs),
+    /// Run two models on the same inputs and compare every output
+    #[command(after_help = "Example: edgesmith verify mobilenet.onnx mobilenet.opt.onnx")]
+    Verify(VerifyArgs),
+    /// Run a model on the inputs of an .npz file
+    #[command(after_help = "Example: edgesmith run mobilenet.onnx --inputs x.npz --output y.npz")]
+    Run(RunArgs),
+    /// Measure a classifier's accuracy on labelled data
+    #[command(after_help = "Example: edgesmith eval digits.onnx --data digits_test.npz")]
+    Eval(EvalArgs),
+    /// List the passes, their rules and the presets
+    #[command(after_help = "Example: edgesmith passes")]
+    Passes,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReadArgs {
+    /// Read operator sets that are newer than the newest known one as if they were that one
+    #[arg(long)]
+    pub(crate) allow_unknown_opset: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Every change on seeded values; the whole model when that is within the budget
+    Auto,
+    /// Nothing
+    Off,
+    /// Every change on seeded values
+    Local,
+    /// Every change and the whole model, whatever it costs
+    Full,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OptimizeArgs {
+    /// The model, an .onnx file; a pipeline may name it instead
+    pub(crate) model: Option<PathBuf>,
+    /// Where to write the result [default: MODEL.opt.onnx beside the model]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What to do: a TOML file or a preset
+    #[arg(long, value_name = "FILE|PRESET", conflicts_with = "preset")]
+    pub(crate) pipeline: Option<String>,
+    /// The same for presets: lossless, none
+    #[arg(long, value_name = "PRESET")]
+    pub(crate) preset: Option<String>,
+    /// Give a symbolic dim a number, as in batch=1; may be repeated
+    #[arg(long = "dim", value_name = "NAME=N")]
+    pub(crate) dims: Vec<DimBinding>,
+    /// Inputs for the check, an .npz file [default: seeded random ones]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: Option<PathBuf>,
+    /// How much to check
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) check: Check,
+    /// Time that checking the whole model may take, as in 10s, 2m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
+    pub(crate) check_budget: f64,
+    /// Write what was done as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Replace an output that exists
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Keep the weights in a file of their own
+    #[arg(long)]
+    pub(crate) external_data: bool,
+    /// Drop a pass that fails and go on
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Make at most so many changes, for finding the one that is wrong
+    #[arg(long, value_name = "N")]
+    pub(crate) fuel: Option<u64>,
+    /// Print every remark
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Send the model through its textual form on the way, to test it
+    #[arg(long, hide = true)]
+    pub(crate) through_text: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// One row per operator
+    Op,
+    /// One row per module of the source
+    Scope,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// The model, an .onnx file
+    pub(crate) model: PathBuf,
+    /// Break the cost down [default: by operator kind]
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<By>,
+    /// Give a symbolic dim a number for the costs, as in batch=1; may be repeated
+    #[arg(long = "dim", value_name = "NAME=N")]
+    pub(crate) dims: Vec<DimBinding>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EngineName {
+    /// The built-in engine
+    Tract,
+    /// The reference evaluator: slow, by the specification
+    Reference,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EngineArgs {
+    /// What runs the model [default: tract]
+    #[arg(long, value_enum)]
+    pub(crate) engine: Option<EngineName>,
+    /// Give a symbolic dim a number, as in batch=1; may be repeated
+    #[arg(long = "dim", value_name = "NAME=N")]
+    pub(crate) dims: Vec<DimBinding>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// The model that is taken to be right
+    pub(crate) before: PathBuf,
+    /// The model that should compute the same
+    pub(crate) after: PathBuf,
+    /// Inputs, an .npz file [default: seeded random ones]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: Option<PathBuf>,
+    /// The largest difference that passes, relative to the largest magnitude of the output
+    #[arg(long, default_value_t = 1e-4)]
+    pub(crate) tolerance: f64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// The model, an .onnx file
+    pub(crate) model: PathBuf,
+    /// Inputs by name, an .npz file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: PathBuf,
+    /// Where to write the outputs, an .npz file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Replace an output that exists
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EvalArgs {
+    /// The model, an .onnx file
+    pub(crate) model: PathBuf,
+    /// Labelled data, an .npz file with 'images' (or the input's name) and 'labels'
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Use only the first N samples
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Write the predicted classes, an .npy file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) predictions: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let number: f64 = number.trim().parse().map_err(|_| format!("'{text}' is not a time; write 10s or 2m"))?;
+    let factor = match unit.trim() {
+        "" | "s" => 1.0,
+        "ms" => 1e-3,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        other => return Err(format!("'{other}' is not a unit of time; write ms, s, m or h")),
+    };
+    if number.is_finite() && number >= 0.0 { Ok(number * factor) } else { Err(format!("'{text}' is not a time")) }
+}

@@ -1,0 +1,31 @@
+//! Finding and reading pipelines: a preset by name, or a file.
+
+use std::path::Path;
+
+use edgesmith_pass::{Pipeline, Registry, nearest};
+
+use crate::Failure;
+use crate::failure::SourceText;
+
+/// Reads a pipeline: the preset of that name, else the file of that path.
+pub fn read_pipeline(choice: &str, registry: &Registry) -> Result<Pipeline, Failure> {
+    let (name, text) = match registry.preset_text(choice) {
+        Some(text) => (format!("preset '{choice}'"), text.to_owned()),
+        None => (choice.to_owned(), read_file(choice, registry)?),
+    };
+    Pipeline::parse(&text, registry).map_err(|error| Failure {
+        fault: crate::Fault::Usage,
+        message: error.message,
+        source_text: Some(SourceText { name, text, span: error.spot.map(|spot| (spot.start, spot.end)) }),
+        help: error.help,
+    })
+}
+
+fn read_file(choice: &str, registry: &Registry) -> Result<String, Failure> {
+    std::fs::read_to_string(choice).map_err(|error| {
+        let presets: Vec<&str> = registry.presets().map(|(name, _)| name).collect();
+        let failure = Failure::usage(format!("there is no preset '{choice}', and the file cannot be read: {error}"));
+        let help = nearest(choice, presets.iter()).filter(|_| !Path::new(choice).exists());
+        failure.with_help(help.unwrap_or_else(|| format!("the presets are: {}", presets.join(", "))))
+    })
+}

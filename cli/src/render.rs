@@ -1,0 +1,109 @@
+//! Tables and numbers for people.
+
+use comfy_table::{CellAlignment, Table, presets};
+use edgesmith_ir::Dim;
+use edgesmith_pass::{Metrics, RunReport};
+
+/// A table without lines: columns aligned, numbers to the right from the second column on.
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    if !header.is_empty() {
+        table.set_header(header.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// A count with thousands told apart: `1 234 567` up to a million, then `41.2 M`.
+pub(crate) fn count(n: u64) -> String {
+    match n {
+        0..1_000_000 => grouped(n),
+        1_000_000..1_000_000_000 => format!("{:.2} M", n as f64 / 1e6),
+        _ => format!("{:.2} G", n as f64 / 1e9),
+    }
+}
+
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the largest binary unit below them.
+pub(crate) fn bytes(n: u64) -> String {
+    match n {
+        0..1024 => format!("{n} B"),
+        1024..1_048_576 => format!("{:.1} KiB", n as f64 / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.2} MiB", n as f64 / 1_048_576.0),
+        _ => format!("{:.2} GiB", n as f64 / 1_073_741_824.0),
+    }
+}
+
+/// An amount with every symbol at one; `?` when it is not known.
+pub(crate) fn at_one(dim: &Dim, show: fn(u64) -> String) -> String {
+    dim.substitute(&|_| Some(Dim::Known(1))).extent().map_or_else(|| "?".to_owned(), show)
+}
+
+/// Whether an amount depends on symbols.
+pub(crate) fn is_symbolic(dim: &Dim) -> bool {
+    matches!(dim, Dim::Expr(_))
+}
+
+/// The before/after table of a run.
+pub(crate) fn comparison(report: &RunReport, file_bytes: (u64, u64)) -> String {
+    let (before, after) = (&report.before, &report.after);
+    let mut rows = vec![row("operators", count(before.operators), count(after.operators))];
+    for (kind, (old, new)) in kinds(before, after) {
+        rows.push(row(&format!("  {kind}"), count(old), count(new)));
+    }
+    rows.push(row("MACs", at_one(&before.macs.0, count), at_one(&after.macs.0, count)));
+    rows.push(row("parameters", count(before.parameters), count(after.parameters)));
+    rows.push(row("file", bytes(file_bytes.0), bytes(file_bytes.1)));
+    let peak = |metrics: &Metrics| at_one(&metrics.peak_activation_bytes.0, bytes);
+    rows.push(row("peak activations", peak(before), peak(after)));
+    let mut text = table(&["", "before", "after"], rows);
+    if is_symbolic(&before.macs.0) || is_symbolic(&before.peak_activation_bytes.0) {
+        text.push_str("\n(sizes with every symbolic dim at 1)");
+    }
+    text
+}
+
+fn row(what: &str, before: String, after: String) -> Vec<String> {
+    vec![what.to_owned(), before, after]
+}
+
+/// So many kinds of operators are listed one by one.
+const KINDS: usize = 14;
+
+fn kinds(before: &Metrics, after: &Metrics) -> Vec<(String, (u64, u64))> {
+    let mut kinds: Vec<(String, (u64, u64))> = Vec::new();
+    for (kind, n) in &before.by_kind {
+        kinds.push((kind.clone(), (*n, after.by_kind.get(kind).copied().unwrap_or(0))));
+    }
+    for (kind, n) in &after.by_kind {
+        if !before.by_kind.contains_key(kind) {
+            kinds.push((kind.clone(), (0, *n)));
+        }
+    }
+    if kinds.len() > KINDS {
+        let rest = kinds.split_off(KINDS - 1);
+        let sum = rest.iter().fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1));
+        kinds.push((format!("{} other kinds", rest.len()), sum));
+    }
+    kinds
+}

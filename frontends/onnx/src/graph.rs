@@ -366,12 +366,21 @@ impl Importer<'_> {
         }
     }
 
-    /// Notes what the file says of a new result of a node; its type is a first guess until it is inferred.
+    /// Notes what the file says of a new result of a node. Only of an unknown operator is that taken for its type: files
+    /// that were edited keep declarations that are wrong, and what rules rely on must be inferred.
     pub fn describe_result(&mut self, name: &Name, value: ValueId) -> Result<(), ImportError> {
         let Some(info) = self.scope().infos.remove(name.as_str()) else { return Ok(()) };
         let declared = self.declared(&info)?;
-        let guess = types::trusted(&declared.ty, &self.input_symbols);
-        self.graph_mut().set_type(value, guess);
+        let graph = self.graph_mut();
+        let unknown = graph.producer(value).is_some_and(|op| match graph.op(op).op() {
+            edgesmith_ir::Op::Custom(_) => true,
+            edgesmith_ir::Op::Call(_) => graph.op(op).regions().is_empty(),
+            _ => false,
+        });
+        if unknown {
+            let assumed = types::trusted(&declared.ty, &self.input_symbols);
+            self.graph_mut().set_type(value, assumed);
+        }
         self.describe(value, info, Some(declared));
         Ok(())
     }

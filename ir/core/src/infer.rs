@@ -1,7 +1,7 @@
 //! Inference of types and contents: the frame that every operator's rule fills, and the walk over a model.
 //!
-//! A rule sees facts of its operands and sets facts of its results. What a rule knows wins over what a file declares; a
-//! declaration fills only what a rule leaves unknown. Sizes that depend on data are symbols named after the value
+//! A rule sees facts of its operands and sets facts of its results. What a file declares of inner values is not believed
+//! (files that were edited keep stale declarations), but for results of unknown operators, which only the file can know. Sizes that depend on data are symbols named after the value
 //! (`?name.axis`), so inferring twice gives the same.
 
 use smallvec::SmallVec;
@@ -314,8 +314,7 @@ impl Model {
             for value in stale {
                 let graph = self.graph_mut(id);
                 graph.set_contents(value, None);
-                let keep = graph.value(value).extra().and_then(|extra| extra.declared.clone());
-                graph.set_type(value, keep.unwrap_or_default());
+                graph.set_type(value, ValueType::Unknown);
             }
         }
         self.infer()
@@ -381,8 +380,14 @@ impl Model {
             let id = *regions.get(region).ok_or_else(|| InferError::new("the region is missing"))?;
             let formals: Vec<ValueId> = self.graph(id).inputs().to_vec();
             for (value, fact) in formals.iter().zip(inputs.iter().chain(&captures)) {
-                let declared = self.graph(id).value(*value).extra().and_then(|extra| extra.declared.clone());
-                let ty = declared.map_or_else(|| fact.ty.clone(), |declared| merge(&fact.ty, &declared).0);
+                // A declaration is an assumption: of it only the element type is taken, and only where nothing is known.
+                let ty =
+                    match (&fact.ty, self.graph(id).value(*value).extra().and_then(|extra| extra.declared.as_ref())) {
+                        (ValueType::Unknown, Some(ValueType::Tensor(declared))) => {
+                            ValueType::tensor(declared.dtype, Shape::Unranked)
+                        }
+                        (known, _) => known.clone(),
+                    };
                 self.graph_mut(id).set_type(*value, ty);
                 self.graph_mut(id).set_contents(*value, fact.contents.clone());
             }

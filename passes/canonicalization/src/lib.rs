@@ -8,9 +8,11 @@ mod fold_known_contents;
 mod inline_if;
 mod merge_casts;
 mod merge_reshapes;
+mod merge_slices;
 mod merge_transposes;
 mod remove_neutral_operand;
 mod remove_no_op;
+mod remove_zero_bias;
 mod resolve_cast_like;
 mod resolve_reshape;
 
@@ -56,10 +58,12 @@ impl Canonicalization {
             .with(remove_no_op::RemoveNoOp)
             .with(merge_casts::MergeCasts)
             .with(merge_reshapes::MergeReshapes)
+            .with(merge_slices::MergeSlices)
             .with(merge_transposes::MergeTransposes)
             .with(resolve_reshape::ResolveReshape)
             .with(remove_neutral_operand::RemoveNeutralOperand)
             .with(remove_neutral_operand::RemoveZeroAddend)
+            .with(remove_zero_bias::RemoveZeroBias)
             .filtered(|name| self.runs(name))
     }
 }

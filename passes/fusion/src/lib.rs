@@ -3,6 +3,7 @@
 mod affine;
 mod fold_affine;
 mod fold_batch_norm;
+mod fold_pad;
 mod target;
 
 use edgesmith_ir::Model;
@@ -34,6 +35,7 @@ impl Fusion {
         RuleSet::new()
             .with(fold_batch_norm::FoldBatchNorm)
             .with(fold_affine::FoldAffine)
+            .with(fold_pad::FoldPad)
             .filtered(|name| !self.options.skip.iter().any(|skipped| skipped == name))
     }
 }

@@ -1,1 +1,17 @@
-//! Writes the edgesmith IR as ONNX.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod encode;
+mod ir_version;
+mod lower;
+mod naming;
+mod node;
+mod opset;
+mod options;
+mod place;
+mod plan;
+mod slots;
+mod write;
+
+pub use options::{ExternalData, OnnxOptions};
+pub use write::OnnxBackend;

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use edgesmith_rewrite::Remark;
 use tempfile::NamedTempFile;
 
 use crate::artefact::Measured;
@@ -32,6 +33,8 @@ pub struct Published {
     pub beside: Vec<PathBuf>,
     /// The manifest with the final names.
     pub manifest: Manifest,
+    /// What the backend had to say.
+    pub remarks: Vec<Remark>,
 }
 
 /// Why nothing was published.
@@ -99,7 +102,7 @@ pub fn publish(artefact: &Artefact, path: &Path, existing: Existing) -> Result<P
         }
     }
     let beside = placed.keep();
-    Ok(Published { main: path.to_owned(), beside, manifest })
+    Ok(Published { main: path.to_owned(), beside, manifest, remarks: artefact.remarks.clone() })
 }
 
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {

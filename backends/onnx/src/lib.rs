@@ -13,5 +13,5 @@ mod plan;
 mod slots;
 mod write;
 
-pub use options::{ExternalData, OnnxOptions};
+pub use options::{ExternalData, Options};
 pub use write::OnnxBackend;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Options of the ONNX backend.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct OnnxOptions {
+pub struct Options {
     /// Where weights go.
     pub external_data: ExternalData,
     /// Whether the provenance of every operator is written into the model's metadata, under the key `edgesmith.origins`.

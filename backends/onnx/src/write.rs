@@ -8,7 +8,7 @@ use edgesmith_ir::{GraphId, Model, Name};
 use edgesmith_rewrite::Remark;
 
 use crate::encode::{External, ModelFile, encode};
-use crate::options::{ExternalData, OnnxOptions};
+use crate::options::{ExternalData, Options};
 use crate::{ir_version, naming, opset, place};
 
 /// The largest protobuf message that the tools read.
@@ -17,14 +17,14 @@ const LARGEST: u64 = (1 << 31) - 1;
 /// Writes ONNX files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OnnxBackend {
-    options: OnnxOptions,
+    options: Options,
 }
 
 impl BackendSpec for OnnxBackend {
     const INFO: BackendInfo =
         BackendInfo { name: "onnx", summary: "writes ONNX at the model's own operator set", extension: "onnx" };
-    type Options = OnnxOptions;
-    fn new(options: OnnxOptions) -> Self {
+    type Options = crate::Options;
+    fn new(options: Options) -> Self {
         Self { options }
     }
 }

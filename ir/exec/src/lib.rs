@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod engine;
 pub mod eval;
+pub mod npz;
 mod reference;
 pub mod seeded;
 mod value;

@@ -44,7 +44,7 @@ mod variadic;
 mod vision;
 
 pub(crate) use cx::{EvalCx, Evaluated};
-pub(crate) use movement::{densify, empty, slice_at, stack};
+pub(crate) use movement::{densify, empty, slice_at, stack, transposed};
 pub(crate) use number::{Cell, Number, by_dtype};
 
 /// Why an operator cannot be evaluated on these operands.

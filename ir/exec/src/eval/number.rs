@@ -53,8 +53,6 @@ pub(crate) trait Number: Element + PartialOrd + Default + std::fmt::Debug {
 
 /// An integer of 8 to 64 bits.
 pub(crate) trait Integer: Number + Into<i128> {
-    /// Its width.
-    const BITS: u32;
     /// Whether it is signed.
     const SIGNED: bool;
     /// Every bit inverted.
@@ -64,13 +62,6 @@ pub(crate) trait Integer: Number + Into<i128> {
     /// Bits moved down, the sign repeated; all of them leave by the width or more, and for a negative count.
     fn shift_right(self, by: Self) -> Self;
 }
-
-/// A float.
-pub(crate) trait Float: Number {}
-impl Float for f32 {}
-impl Float for f64 {}
-impl Float for f16 {}
-impl Float for bf16 {}
 
 macro_rules! floats {
     ($($t:ty),*) => { $(impl Number for $t {
@@ -141,7 +132,6 @@ macro_rules! integers {
         fn from_integer(x: i128) -> Self { x as Self }
     }
     impl Integer for $t {
-        const BITS: u32 = <$t>::BITS;
         #[allow(unused_comparisons, reason = "unsigned types")]
         const SIGNED: bool = <$t>::MIN < 0;
         fn not(self) -> Self { !self }

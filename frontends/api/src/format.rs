@@ -92,6 +92,9 @@ impl Format {
         if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             return None;
         }
+        if text.trim().is_empty() {
+            return None;
+        }
         let start = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
         if start.starts_with("<!doctype html") || start.starts_with("<html") {
             return Some(Self::Html);
@@ -208,6 +211,7 @@ mod tests {
             ("grüße".as_bytes().to_vec(), Some(Format::Text)),
             (b"\x08\x08\x12\x07pytorch".to_vec(), None),
             (b"\xff\xfe\0".to_vec(), None),
+            (Vec::new(), None),
         ];
         for (bytes, expected) in cases {
             assert_eq!(Format::detect(&bytes), expected, "{bytes:?}");

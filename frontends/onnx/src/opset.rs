@@ -9,8 +9,9 @@ use indexmap::IndexMap;
 use crate::error::ImportError;
 use crate::{ImportOptions, names::Names};
 
-/// The oldest operator set that is read in part: of operators whose form is still that of opset 7.
-pub const OLDEST_OPSET: i64 = 6;
+/// The oldest operator set that is read whole. Older ones are read as long as every operator still has its form of then
+/// at this one.
+pub const OLDEST_OPSET: i64 = 7;
 /// The newest operator set that is known.
 pub const NEWEST_OPSET: i64 = 28;
 
@@ -44,10 +45,9 @@ pub(crate) fn imports(
         }
     }
     match opsets.get("") {
-        Some(version) if *version < OLDEST_OPSET => Err(ImportError::Opset(format!(
-            "opset {version} of ai.onnx is older than {OLDEST_OPSET}, the oldest that is read; convert the model first \
-             (onnx.version_converter), or export it again"
-        ))),
+        Some(version) if *version < 1 => {
+            Err(ImportError::Opset(format!("there is no opset {version} of ai.onnx; the file may be damaged")))
+        }
         Some(version) if *version > NEWEST_OPSET && !options.allow_unknown_opset => Err(ImportError::Opset(format!(
             "opset {version} of ai.onnx is newer than {NEWEST_OPSET}, the newest that is known; export with an older \
              one, or pass --allow-unknown-opset to read it as if it were {NEWEST_OPSET}"
@@ -66,9 +66,9 @@ pub(crate) fn standard(operator: &str, opset: i64) -> Result<&'static Schema, St
             schema.since_version
         )),
         Some(schema) => Ok(schema),
-        None if opset < 7 && !versions(operator).is_empty() => Err(format!(
-            "its form in opset {opset} changed later, and forms older than opset 7 are not read; convert the model first \
-             (onnx.version_converter)"
+        None if opset < OLDEST_OPSET && !versions(operator).is_empty() => Err(format!(
+            "its form in opset {opset} changed later, and forms older than opset {OLDEST_OPSET} are not read; convert the \
+             model first (onnx.version_converter)"
         )),
         None => Err(match first_appearance(operator) {
             Some(first) => {

@@ -123,7 +123,7 @@ fn check_scale(cx: &mut InferCx<'_>, axis: i64, block_size: i64) -> Result<(), I
     }
     if let (Some(scale), Some(zero_point)) = (checks::dims(cx, 1), checks::dims(cx, 2)) {
         // One element may be a scalar or a vector.
-        let one = |dims: &[crate::Dim]| dims.iter().all(|dim| dim.is(1));
+        let one = |dims: &[crate::Dim]| dims.iter().all(|dim| dim.known().is_none_or(|n| n == 1));
         if scale.len() != zero_point.len() && !(one(&scale) && one(&zero_point)) {
             return Err(InferError::new(format!(
                 "the zero point of shape {} must have the shape of the scale, {}",
@@ -189,6 +189,7 @@ mod tests {
             (quantize(1, 0, 0), "float[]", "-", "uint8[N,8,H]"),
             (quantize(1, 0, 0), "float[]", "int8[]", "int8[N,8,H]"),
             (quantize(1, 0, 0), "float[1]", "int8[]", "int8[N,8,H]"),
+            (quantize(1, 0, 0), "float[]", "int8[Z]", "int8[N,8,H]"),
             (quantize(1, 0, 0), "float[8]", "int8[8]", "int8[N,8,H]"),
             (quantize(1, 0, 21), "float[8]", "-", "uint4[N,8,H]"),
             (quantize(1, 3, 22), "float[N,3,H]", "-", "int4[N,8,H]"),

@@ -129,6 +129,8 @@ impl WindowAxis {
             Padding::Explicit { begin, end } => {
                 let (begin, end) = (i128::from(begin), i128::from(end));
                 let room = n + begin + end - extent;
+                // By the text there would be no window or less; ONNX Runtime rounds toward zero and reads beyond the end
+                // in poolings, and refuses convolutions. Nothing to agree with.
                 if room < 0 && n > 0 {
                     return Err(InferError::new(format!(
                         "a window of {extent} elements does not fit the padded input of {}",

@@ -1,4 +1,4 @@
-//! Reads an ONNX model and writes it again: `copy INPUT OUTPUT [--external] [--origins]`.
+//! Reads an ONNX model and writes it again: `copy INPUT OUTPUT [--external] [--origins] [--opset N]`.
 //!
 //! Nothing is optimised; what differs between the two files is what the IR does not keep.
 
@@ -14,12 +14,13 @@ use edgesmith_frontend_onnx::{ImportOptions, import};
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [input, output, flags @ ..] = arguments.as_slice() else {
-        eprintln!("usage: copy INPUT OUTPUT [--external] [--origins]");
+        eprintln!("usage: copy INPUT OUTPUT [--external] [--origins] [--opset N]");
         return ExitCode::from(2);
     };
     let has = |flag: &str| flags.iter().any(|given| given == flag);
     let external_data = if has("--external") { ExternalData::Always } else { ExternalData::Auto };
-    let options = Options { external_data, origins: has("--origins") };
+    let opset = flags.iter().skip_while(|flag| *flag != "--opset").nth(1).and_then(|number| number.parse().ok());
+    let options = Options { external_data, opset, origins: has("--origins") };
     match copy(Path::new(input), Path::new(output), options) {
         Ok(remarks) => {
             for remark in remarks {

@@ -15,21 +15,21 @@ const RUNTIME: i64 = 26;
 /// How many operators a remark names.
 const SHOWN: usize = 3;
 
-/// Plans the model at its opset, raised as far as its operators need.
+/// Plans the model at the opset asked for, else its own, raised as far as its operators need.
 pub(crate) fn plan<'m>(
     model: &'m Model,
     main: GraphId,
+    wanted: Option<i64>,
     remarks: &mut Vec<Remark>,
 ) -> Result<Plan<'m>, Vec<Unsupported>> {
-    let source = model.opset("");
-    let start = source.unwrap_or(DEFAULT);
+    let start = wanted.or(model.opset("")).unwrap_or(DEFAULT);
     let mut opset = start;
     let mut causes: Vec<Obstacle> = Vec::new();
     loop {
         let plan = Plan::new(model, main, opset);
         if plan.obstacles.is_empty() {
-            if let Some(source) = source.filter(|source| *source != opset) {
-                remarks.push(raised(model, source, opset, &causes));
+            if opset != start {
+                remarks.push(raised(model, start, opset, &causes));
             }
             return Ok(plan);
         }
@@ -49,7 +49,7 @@ fn site(model: &Model, obstacle: &Obstacle) -> Name {
     model.op_label(obstacle.at.0, obstacle.at.1)
 }
 
-fn raised(model: &Model, source: i64, opset: i64, causes: &[Obstacle]) -> Remark {
+fn raised(model: &Model, start: i64, opset: i64, causes: &[Obstacle]) -> Remark {
     let mut texts: Vec<String> = causes
         .iter()
         .take(SHOWN)
@@ -58,7 +58,7 @@ fn raised(model: &Model, source: i64, opset: i64, causes: &[Obstacle]) -> Remark
     if causes.len() > SHOWN {
         texts.push(format!("{} more", causes.len() - SHOWN));
     }
-    let message = format!("the opset is raised from {source} to {opset}: {}", texts.join("; "));
+    let message = format!("the opset is raised from {start} to {opset}: {}", texts.join("; "));
     let first = causes.first().map(|cause| site(model, cause)).unwrap_or_default();
     let remark = Remark::general("onnx", first, message);
     if opset > RUNTIME { remark.with_remedy(format!("ONNX Runtime takes files up to opset {RUNTIME}")) } else { remark }

@@ -8,7 +8,7 @@ use edgesmith_ir::op::{FunctionKey, Op};
 use edgesmith_ir::{GraphId, Model, Name, OpId, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::lower::{Lowering, Refusal, carried, same_version};
+use crate::lower::{Lowering, Refusal, carried, same_meaning, same_version};
 use crate::node::Node;
 use crate::slots::{ConstantKey, Slot, Slots};
 
@@ -180,7 +180,7 @@ impl<'m> Plan<'m> {
             Op::Custom(custom) => {
                 if custom.domain.is_empty()
                     && self.graphs[place].role != Role::Function
-                    && !same_version(&custom.name, self.source_opset, self.opset)
+                    && !same_meaning(&custom.name, self.source_opset, self.opset)
                 {
                     let why = format!(
                         "it is carried as opset {} has it, and means something else or nothing at opset {}",
@@ -192,7 +192,7 @@ impl<'m> Plan<'m> {
                 self.push_with_regions(place, id, op, node);
             }
             typed => {
-                let mut lowering = Lowering::new(&mut self.slots, id, op, self.opset);
+                let mut lowering = Lowering::new(&mut self.slots, id, op, self.opset, self.source_opset);
                 let outcome = lowering.run(typed);
                 let Lowering { node, before, after, .. } = lowering;
                 if let Err(refusal) = outcome {
@@ -348,7 +348,7 @@ fn callees(model: &Model, key: &FunctionKey) -> Vec<FunctionKey> {
 }
 
 /// Whether everything in a function's body is the same operator at the model's new opset as at the one it is written in.
-/// (Engines read bodies at the model's opset.) A file that keeps its opset keeps its functions whatever they are.
+/// (Engines read bodies at the model's opset, and the checker wants the same versions.) A file that keeps its opset keeps its functions whatever they are.
 fn keeps_meaning(model: &Model, key: &FunctionKey, source: i64, opset: i64) -> bool {
     if source == opset {
         return true;

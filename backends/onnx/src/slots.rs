@@ -105,9 +105,12 @@ impl<'m> Slots<'m> {
         slot
     }
 
-    /// The type.
+    /// The type; where nothing is known, what the file declares.
     pub fn ty(&self, slot: Slot) -> &ValueType {
         match self.row(slot) {
+            Some(row) if *row.ty() == ValueType::Unknown => {
+                row.extra().and_then(|extra| extra.declared.as_ref()).unwrap_or(&ValueType::Unknown)
+            }
             Some(row) => row.ty(),
             None => self.added(slot).map_or(&ValueType::Unknown, |added| &added.ty),
         }

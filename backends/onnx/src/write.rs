@@ -71,7 +71,7 @@ impl Backend for OnnxBackend {
 impl OnnxBackend {
     fn encoded(&self, model: &Model, stem: &str, remarks: &mut Vec<Remark>) -> Result<(i64, ModelFile), LowerError> {
         let main = only_entry(model)?;
-        let mut plan = opset::plan(model, main, remarks).map_err(LowerError::Unsupported)?;
+        let mut plan = opset::plan(model, main, self.options.opset, remarks).map_err(LowerError::Unsupported)?;
         let homes = place::place(&mut plan);
         let naming = naming::name(&plan, &homes);
         note_renamed(&naming.renamed, remarks);
@@ -112,8 +112,16 @@ impl OnnxBackend {
     }
 }
 
+/// The name of the data file; file systems allow 255 bytes, of which hash and extension need some.
 fn data_name(stem: &str) -> PartName {
-    PartName::Hashed { stem: stem.to_owned(), extension: "data" }
+    let stem: String = stem
+        .chars()
+        .scan(0, |bytes, c| {
+            *bytes += c.len_utf8();
+            (*bytes <= 200).then_some(c)
+        })
+        .collect();
+    PartName::Hashed { stem, extension: "data" }
 }
 
 fn general(reason: String, remedy: Option<String>) -> Unsupported {

@@ -1,5 +1,6 @@
 //! Whether a node can stand at an opset, by the schema table.
 
+use edgesmith_ir::op::OpKind;
 use edgesmith_ir::{Attribute, F32, ValueType};
 use edgesmith_onnx_proto::DataType;
 use edgesmith_onnx_proto::schema::{self, AttributeDefault, Formal, FormalKind, Schema};
@@ -93,11 +94,8 @@ impl Lowering<'_, '_> {
 
     fn check_types(&self, schema: &Schema) -> Result<(), String> {
         let mut bound: Vec<(&str, &ValueType)> = Vec::new();
-        let sides = [("input", &self.node.inputs, true)];
-        for (what, slots, _) in sides {
-            for (position, slot) in slots.iter().enumerate() {
-                self.check_type(schema, what, schema.input(position), *slot, &mut bound)?;
-            }
+        for (position, slot) in self.node.inputs.iter().enumerate() {
+            self.check_type(schema, "input", schema.input(position), *slot, &mut bound)?;
         }
         for (position, slot) in self.node.outputs.iter().enumerate() {
             self.check_type(schema, "output", schema.output(position), *slot, &mut bound)?;
@@ -150,14 +148,29 @@ pub(crate) fn trim(node: &mut Node) {
     }
 }
 
-/// Whether an operator that is carried unchanged means the same at both opsets. Operators that the table does not know are
-/// taken to mean it at one opset only.
+/// Whether an operator that is carried unchanged means the same at both opsets: it is the same version, or one of an
+/// operator that has no typed form and only gained types. One that has a typed form is carried because the meaning of its
+/// form did change.
+pub(crate) fn same_meaning(operator: &str, from: i64, to: i64) -> bool {
+    if same_version(operator, from, to) {
+        return true;
+    }
+    let (Some(a), Some(b)) = (schema::schema(operator, from), schema::schema(operator, to)) else { return false };
+    OpKind::from_name(operator).is_none() && only_gains_types(a, b)
+}
+
+/// Whether an operator has the same version at both opsets.
 pub(crate) fn same_version(operator: &str, from: i64, to: i64) -> bool {
-    from == to
-        || match (schema::schema(operator, from), schema::schema(operator, to)) {
-            (Some(a), Some(b)) => a.since_version == b.since_version,
-            _ => false,
-        }
+    let since = |opset| schema::schema(operator, opset).map(|schema| schema.since_version);
+    from == to || since(from).is_some_and(|version| since(to) == Some(version))
+}
+
+fn only_gains_types(a: &Schema, b: &Schema) -> bool {
+    let formals = |a: &[Formal], b: &[Formal]| {
+        let same = |a: &Formal, b: &Formal| a.kind == b.kind && b.types.contains_all(&a.types);
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+    };
+    a.attributes == b.attributes && !b.deprecated && formals(&a.inputs, &b.inputs) && formals(&a.outputs, &b.outputs)
 }
 
 fn default_value(default: &AttributeDefault) -> Option<Attribute> {

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use crate::node::{Node, Text};
 use crate::slots::{Slot, Slots};
 
-pub(crate) use fit::{same_version, trim};
+pub(crate) use fit::{same_meaning, same_version, trim};
 
 /// Why an operator cannot be written at an opset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ impl Refusal {
 pub(crate) struct Lowering<'a, 'm> {
     pub slots: &'a mut Slots<'m>,
     pub opset: i64,
+    /// The opset of the source, whose forms bound what its operators can mean.
+    pub source: i64,
     /// The node that stands for the operator.
     pub node: Node,
     /// Nodes that go before it.
@@ -51,7 +53,7 @@ type Outcome = Result<(), Refusal>;
 
 impl<'a, 'm> Lowering<'a, 'm> {
     /// A typed operator in its newest form.
-    pub fn new(slots: &'a mut Slots<'m>, id: GraphId, op: OpId, opset: i64) -> Self {
+    pub fn new(slots: &'a mut Slots<'m>, id: GraphId, op: OpId, opset: i64, source: i64) -> Self {
         let graph = slots.model.graph(id);
         let data = graph.op(op);
         let mut node = Node {
@@ -66,7 +68,7 @@ impl<'a, 'm> Lowering<'a, 'm> {
         for (index, name) in data.op().kind().signature().regions.iter().enumerate() {
             node.attributes.push((Text::Borrowed(name), Attribute::Graph(index)));
         }
-        Self { slots, opset, node, before: Vec::new(), after: Vec::new() }
+        Self { slots, opset, source, node, before: Vec::new(), after: Vec::new() }
     }
 
     /// Turns the operator into the form of the opset.
@@ -102,6 +104,7 @@ impl<'a, 'm> Lowering<'a, 'm> {
             OpKind::QuantizeLinear | OpKind::DequantizeLinear if opset < 13 => self.per_tensor()?,
             OpKind::LegacySoftmax => self.legacy_softmax(op)?,
             OpKind::Softmax | OpKind::LogSoftmax | OpKind::Hardmax if opset < 13 => self.softmax()?,
+            OpKind::MaxPool | OpKind::AveragePool if opset < 22 => self.pool()?,
             OpKind::GroupNormalization if opset < 21 => {
                 return Err(Refusal::until(
                     21,
@@ -140,6 +143,17 @@ impl<'a, 'm> Lowering<'a, 'm> {
     fn add_constant(&mut self, suffix: &str, tensor: Tensor) -> Slot {
         let hint = format!("{}_{suffix}", self.base());
         self.slots.add_constant(hint, tensor)
+    }
+
+    /// A window that would begin in the padding behind the input was first ruled out in words by 22.
+    fn pool(&mut self) -> Outcome {
+        if self.source >= 22 && self.node.attribute("ceil_mode").is_some() {
+            return Err(Refusal::until(
+                22,
+                "it rounds its size up, of which opset 22 says where the last window may begin",
+            ));
+        }
+        Ok(())
     }
 
     /// Before opset 11 axes counted from the front only, in most operators.

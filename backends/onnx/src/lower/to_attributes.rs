@@ -126,7 +126,7 @@ impl Lowering<'_, '_> {
         if let Some(Attribute::Int(parts)) = self.node.attribute("num_outputs").cloned() {
             self.node.unset("num_outputs");
             if self.node.input(1).is_none() && self.node.outputs.len() as i64 == parts {
-                self.uneven_parts(parts);
+                self.uneven_parts(parts)?;
             }
         }
         if self.opset >= 13 || self.node.input(1).is_none() {
@@ -139,19 +139,27 @@ impl Lowering<'_, '_> {
     }
 
     /// Parts that are not equal are written out: all as large as the first, the last one smaller.
-    fn uneven_parts(&mut self, parts: i64) {
+    fn uneven_parts(&mut self, parts: i64) -> Outcome {
         let axis = match self.node.attribute("axis") {
             Some(Attribute::Int(axis)) => *axis,
             _ => 0,
         };
-        let Some(dims) = self.node.input(0).and_then(|slot| self.slots.ty(slot).dims()) else { return };
+        let dims = self.node.input(0).and_then(|slot| self.slots.ty(slot).dims()).unwrap_or_default();
         let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
         let extent = usize::try_from(axis).ok().and_then(|axis| dims.get(axis)).and_then(Dim::known);
-        let Some(extent) = extent.filter(|extent| parts > 0 && extent % parts != 0) else { return };
-        let size = extent / parts + 1;
-        let sizes: Vec<i64> = (0..parts).map(|part| (extent - part * size).clamp(0, size)).collect();
-        let slot = self.add_constant("split", Tensor::from_ints(&sizes));
-        self.node.set_input(1, slot);
+        match extent {
+            // Files before 18 know equal parts only.
+            None if self.source < 18 => Ok(()),
+            None => Err(Refusal::until(18, "its parts may differ in size, which came with opset 18")),
+            Some(extent) if parts <= 0 || extent % parts == 0 => Ok(()),
+            Some(extent) => {
+                let size = extent / parts + 1;
+                let sizes: Vec<i64> = (0..parts).map(|part| (extent - part * size).clamp(0, size)).collect();
+                let slot = self.add_constant("split", Tensor::from_ints(&sizes));
+                self.node.set_input(1, slot);
+                Ok(())
+            }
+        }
     }
 
     /// Squeeze, Unsqueeze and reductions: `axes`.
@@ -258,7 +266,7 @@ impl Lowering<'_, '_> {
             _ => false,
         });
         // A file of opset 7 has no other form, so what came from one has equal shapes even where they are not known.
-        let unknown = shapes.iter().any(|shape| shape.extents().is_none());
+        let unknown = self.source < 8 && shapes.iter().any(|shape| shape.extents().is_none());
         if equal || unknown {
             return Ok(());
         }

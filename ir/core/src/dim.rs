@@ -60,6 +60,9 @@ pub enum DimEq {
     Unknown,
 }
 
+/// Polynomials have at most so many terms.
+const MAX_TERMS: usize = 64;
+
 impl Dim {
     /// The dim of a symbol.
     pub fn symbol(name: impl Into<Name>) -> Self {
@@ -114,9 +117,20 @@ impl Dim {
             (a, b) => match a.sub(b) {
                 Dim::Known(0) => DimEq::Equal,
                 Dim::Known(_) => DimEq::Different,
+                difference if difference.is_positive() || b.sub(a).is_positive() => DimEq::Different,
                 _ => DimEq::Unknown,
             },
         }
+    }
+
+    /// Whether the dim is greater than zero for all sizes.
+    fn is_positive(&self) -> bool {
+        self.lower_bound(&|_| 0).is_some_and(|least| least > 0)
+    }
+
+    /// Whether the dim is at least zero for all sizes, as a size must be.
+    pub fn is_size(&self) -> bool {
+        self.lower_bound(&|_| 0).is_some_and(|least| least >= 0)
     }
 
     /// Whether the two are certainly equal.
@@ -147,7 +161,7 @@ impl Dim {
             [] => Dim::Known(0),
             [(product, n)] if product.is_empty() => Dim::Known(*n),
             // A polynomial this wide is no size that anybody can use; giving up keeps everything linear.
-            _ if terms.len() > 64 => Dim::Unknown,
+            _ if terms.len() > MAX_TERMS => Dim::Unknown,
             _ => Dim::Expr(Arc::new(DimExpr { terms })),
         }
     }
@@ -161,6 +175,31 @@ impl Dim {
             (Some(a), Some(b)) => Self::from_terms(a.into_iter().chain(b)),
             _ => Dim::Unknown,
         }
+    }
+
+    /// The sum of many, in time linear in their number.
+    pub fn sum<'a>(dims: impl IntoIterator<Item = &'a Dim>) -> Dim {
+        let (mut known, mut terms) = (0_i64, BTreeMap::new());
+        for dim in dims {
+            match dim {
+                Dim::Unknown => return Dim::Unknown,
+                Dim::Known(n) => match known.checked_add(*n) {
+                    Some(total) => known = total,
+                    None => return Dim::Unknown,
+                },
+                Dim::Expr(expr) => {
+                    for (product, coefficient) in &expr.terms {
+                        if terms.len() > MAX_TERMS {
+                            return Dim::Unknown;
+                        }
+                        if !add_term(&mut terms, product, *coefficient) {
+                            return Dim::Unknown;
+                        }
+                    }
+                }
+            }
+        }
+        Self::from_terms(terms).add(&Dim::Known(known))
     }
 
     /// The negation.
@@ -289,8 +328,12 @@ impl Dim {
         if self.is_unknown() || other.is_unknown() {
             return Dim::Unknown;
         }
-        if let Dim::Known(difference) = self.sub(other) {
-            return if (difference <= 0) == smaller { self.clone() } else { other.clone() };
+        let difference = self.sub(other);
+        if difference.is_size() {
+            return if smaller { other.clone() } else { self.clone() };
+        }
+        if difference.neg().is_size() {
+            return if smaller { self.clone() } else { other.clone() };
         }
         let (a, b) = if self <= other { (self, other) } else { (other, self) };
         Self::atom(if smaller { DimAtom::Min(a.clone(), b.clone()) } else { DimAtom::Max(a.clone(), b.clone()) })
@@ -368,6 +411,20 @@ impl Dim {
         }
         Some(total)
     }
+}
+
+/// Adds to the coefficient of a product; false on overflow.
+fn add_term(terms: &mut BTreeMap<Product, i64>, product: &Product, coefficient: i64) -> bool {
+    match terms.get_mut(product) {
+        Some(total) => match total.checked_add(coefficient) {
+            Some(sum) => *total = sum,
+            None => return false,
+        },
+        None => {
+            terms.insert(product.clone(), coefficient);
+        }
+    }
+    true
 }
 
 fn multiply_products(left: &Product, right: &Product) -> Product {

@@ -106,6 +106,12 @@ impl<'a> InferCx<'a> {
         let fact = self.fact(slot)?;
         fact.contents.clone().or_else(|| Contents::of_tensor(fact.tensor.as_ref()?))
     }
+    /// Whether [`Self::contents`] may give something; costs nothing.
+    pub fn may_know(&self, slot: usize) -> bool {
+        self.fact(slot).is_some_and(|fact| {
+            fact.contents.is_some() || fact.tensor.as_ref().is_some_and(|tensor| tensor.len() <= Contents::LIMIT as u64)
+        })
+    }
     /// The elements of an integer operand, if every one is a number. Works for constants of any size.
     pub fn ints(&self, slot: usize) -> Option<Vec<i64>> {
         let fact = self.fact(slot)?;
@@ -220,6 +226,18 @@ impl<'a> InferCx<'a> {
             .ok()
             .filter(|at| *at < rank)
             .ok_or_else(|| InferError::new(format!("axis {axis} is outside rank {rank}")))
+    }
+    /// Axes made non-negative; an error when one is outside the rank or named twice.
+    pub fn axes(axes: &[i64], rank: usize) -> Result<SmallVec<[usize; 4]>, InferError> {
+        let mut found: SmallVec<[usize; 4]> = SmallVec::with_capacity(axes.len());
+        for axis in axes {
+            let at = Self::axis(*axis, rank)?;
+            if found.contains(&at) {
+                return Err(InferError::new(format!("axis {axis} is named twice")));
+            }
+            found.push(at);
+        }
+        Ok(found)
     }
     /// The results are those of the region, run on the operands.
     pub fn results_from_region(&mut self, region: usize) {

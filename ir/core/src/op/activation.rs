@@ -1,8 +1,10 @@
 //! Operators: activation.
 
-use super::operator;
+use super::elementwise::same_as_first;
+use super::{checks, operator};
 use crate::F32;
 use crate::attribute::attribute_enum;
+use crate::infer::{InferCx, InferError};
 
 attribute_enum! {
     /// The values of the attribute.
@@ -18,6 +20,7 @@ operator! {
         results { y: one }
         attributes { alpha: F32 [F32(1.0)] }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -28,6 +31,7 @@ operator! {
         results { y: one }
         attributes { alpha: F32 [F32(1.0)] }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -38,6 +42,7 @@ operator! {
         results { y: one }
         attributes { approximate: GeluApproximation [GeluApproximation::None] }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -48,6 +53,7 @@ operator! {
         results { y: one }
         attributes { alpha: F32 [F32(0.2)], beta: F32 [F32(0.5)] }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -58,6 +64,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -68,6 +75,7 @@ operator! {
         results { y: one }
         attributes { alpha: F32 [F32(0.01)] }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -78,6 +86,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -88,6 +97,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: parametric;
     }
 }
 
@@ -98,6 +108,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -108,6 +119,7 @@ operator! {
         results { y: one }
         attributes { alpha: F32 [F32(1.6732632)], gamma: F32 [F32(1.050701)] }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -118,6 +130,7 @@ operator! {
         results { output: one }
         attributes { bias: F32 [F32(0.0)], lambd: F32 [F32(0.5)] }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -128,6 +141,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -138,6 +152,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -148,6 +163,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -158,6 +174,7 @@ operator! {
         results { y: one }
         attributes { alpha: F32 [F32(1.0)] }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -168,5 +185,36 @@ operator! {
         results { y: one }
         attributes { alpha: F32 [F32(1.0)] }
         regions {  }
+        infer: same_as_first;
+    }
+}
+
+/// The slope broadcasts to x, never the other way.
+fn parametric(_: &PRelu, cx: &mut InferCx<'_>) -> Result<(), InferError> {
+    checks::same_type(cx, 0, 0);
+    match checks::dims(cx, 0) {
+        Some(dims) => checks::broadcasts_to(cx, 1, &dims, "slope"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule_test::{given, infer};
+    use super::*;
+
+    #[test]
+    fn results_are_typed_like_the_operand() {
+        assert_eq!(infer(&Relu {}, given!["float[N,?,8]"]), "float[N,?,8]");
+        assert_eq!(infer(&Gelu { approximate: GeluApproximation::Tanh }, given!["float16[..]"]), "float16[..]");
+        assert_eq!(infer(&Celu { alpha: F32(1.0) }, given!["?"]), "?");
+    }
+
+    #[test]
+    fn the_slope_broadcasts_to_x_only() {
+        assert_eq!(infer(&PRelu {}, given!["float[N,3,H,W]", "float[3,1,1]"]), "float[N,3,H,W]");
+        assert_eq!(infer(&PRelu {}, given!["float[..]", "float[3]"]), "float[..]");
+        let message = "slope of shape [2,4] does not broadcast to [4]";
+        assert_eq!(infer(&PRelu {}, given!["float[4]", "float[2,4]"]), message);
     }
 }

@@ -1,7 +1,10 @@
 //! Operators: binary.
 
+use super::elements::{Arithmetic, Comparison, Logic};
+use super::elementwise::{arithmetic, broadcast, comparison, logic};
 use super::operator;
 use crate::attribute::attribute_enum;
+use crate::infer::{InferCx, InferError};
 
 attribute_enum! {
     /// The values of the attribute.
@@ -17,6 +20,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Add, cx: &mut InferCx<'_>| arithmetic(cx, Arithmetic::Add);
     }
 }
 
@@ -27,6 +31,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &And, cx: &mut InferCx<'_>| logic(cx, Logic::And);
     }
 }
 
@@ -37,6 +42,7 @@ operator! {
         results { z: one }
         attributes { direction: ShiftDirection [required] }
         regions {  }
+        infer: broadcast;
     }
 }
 
@@ -47,6 +53,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: broadcast;
     }
 }
 
@@ -57,6 +64,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: broadcast;
     }
 }
 
@@ -67,6 +75,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: broadcast;
     }
 }
 
@@ -77,6 +86,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Div, cx: &mut InferCx<'_>| arithmetic(cx, Arithmetic::Div);
     }
 }
 
@@ -87,6 +97,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Equal, cx: &mut InferCx<'_>| comparison(cx, Comparison::Equal);
     }
 }
 
@@ -97,6 +108,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Greater, cx: &mut InferCx<'_>| comparison(cx, Comparison::Greater);
     }
 }
 
@@ -107,6 +119,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &GreaterOrEqual, cx: &mut InferCx<'_>| comparison(cx, Comparison::GreaterOrEqual);
     }
 }
 
@@ -117,6 +130,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Less, cx: &mut InferCx<'_>| comparison(cx, Comparison::Less);
     }
 }
 
@@ -127,6 +141,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &LessOrEqual, cx: &mut InferCx<'_>| comparison(cx, Comparison::LessOrEqual);
     }
 }
 
@@ -137,6 +152,9 @@ operator! {
         results { c: one }
         attributes { fmod: bool [false] }
         regions {  }
+        infer: |op: &Mod, cx: &mut InferCx<'_>| {
+            arithmetic(cx, if op.fmod { Arithmetic::Remainder } else { Arithmetic::Modulo })
+        };
     }
 }
 
@@ -147,6 +165,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Mul, cx: &mut InferCx<'_>| arithmetic(cx, Arithmetic::Mul);
     }
 }
 
@@ -157,6 +176,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Or, cx: &mut InferCx<'_>| logic(cx, Logic::Or);
     }
 }
 
@@ -167,6 +187,7 @@ operator! {
         results { z: one }
         attributes {  }
         regions {  }
+        infer: power;
     }
 }
 
@@ -177,6 +198,7 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Sub, cx: &mut InferCx<'_>| arithmetic(cx, Arithmetic::Sub);
     }
 }
 
@@ -187,5 +209,83 @@ operator! {
         results { c: one }
         attributes {  }
         regions {  }
+        infer: |_: &Xor, cx: &mut InferCx<'_>| logic(cx, Logic::Xor);
+    }
+}
+
+/// The exponent may be of another type; only integer powers of integers are followed.
+fn power(_: &Pow, cx: &mut InferCx<'_>) -> Result<(), InferError> {
+    let integers = [0, 1].iter().all(|slot| cx.dtype(*slot).is_some_and(crate::DType::is_integer));
+    if integers {
+        arithmetic(cx, Arithmetic::Power)?;
+    } else {
+        broadcast(&(), cx)?;
+    }
+    // Without the base's type nothing is known of the result's.
+    let shape = cx.result(0).map(|fact| fact.ty.shape().clone()).unwrap_or_default();
+    match cx.dtype(0) {
+        Some(dtype) => cx.set_tensor(0, Some(dtype), shape),
+        None => cx.set(0, crate::ValueType::Unknown),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule_test::{given, infer, known};
+    use super::*;
+
+    #[test]
+    fn shapes_broadcast_both_ways() {
+        for (a, b, expected) in [
+            ("float[2,3]", "float[2,3]", "float[2,3]"),
+            ("float[N,1,W]", "float[H,1]", "float[N,H,W]"),
+            ("float[N,8]", "float[N,8]", "float[N,8]"),
+            ("float[N]", "float[M]", "float[?]"),
+            ("float[N]", "float[8]", "float[8]"),
+            ("float[N]", "float[N + 1]", "float[?]"),
+            ("float[?]", "float[8]", "float[8]"),
+            ("float[?]", "float[1]", "float[?]"),
+            ("float[0]", "float[1]", "float[0]"),
+            ("float[]", "float[3]", "float[3]"),
+            ("float[..]", "float[3]", "float[..]"),
+            ("?", "float[3]", "float[..]"),
+            ("float[2,3]", "float[2]", "shapes [2,3] and [2] do not broadcast: 3 and 2 on axis 1"),
+        ] {
+            assert_eq!(infer(&Add {}, given![a, b]), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn comparisons_are_bool() {
+        assert_eq!(infer(&Equal {}, given!["int64[N]", "int64[1]"]), "bool[N]");
+        assert_eq!(infer(&Less {}, given!["?", "?"]), "bool[..]");
+        assert_eq!(infer(&And {}, given!["bool[2]", "bool[]"]), "bool[2]");
+    }
+
+    #[test]
+    fn the_base_gives_the_type_of_a_power() {
+        assert_eq!(infer(&Pow {}, given!["float[N]", "int64[]"]), "float[N]");
+        assert_eq!(infer(&Pow {}, given!["?", "int64[]"]), "?");
+        assert_eq!(known(&Pow {}, given!["int64[] = 3", "int32[] = 2"], 1), "int64[] = 9");
+        assert_eq!(known(&Pow {}, given!["int64[] = 3", "float[] = 2.0"], 1), "int64[]");
+    }
+
+    #[test]
+    fn elements_are_followed() {
+        let pair = "int64[2] = N,-1";
+        assert_eq!(known(&Add {}, given![pair, "int64[] = 1"], 1), "int64[2] = N + 1,0");
+        assert_eq!(known(&Mul {}, given!["int64[1] = 2", pair], 1), "int64[2] = 2*N,-2");
+        assert_eq!(known(&Sub {}, given![pair, pair], 1), "int64[2] = 0,0");
+        assert_eq!(known(&Div {}, given![pair, "int64[] = 2"], 1), "int64[2] = floor(N/2),0");
+        assert_eq!(known(&Mod { fmod: false }, given![pair, "int64[] = 3"], 1), "int64[2] = mod(N, 3),2");
+        assert_eq!(known(&Mod { fmod: true }, given![pair, "int64[] = 3"], 1), "int64[2] = mod(N, 3),-1");
+        assert_eq!(known(&Equal {}, given![pair, "int64[] = -1"], 1), "bool[2] = 0,1");
+        assert_eq!(known(&Equal {}, given![pair, "int64[] = 1"], 1), "bool[2] = ?,0");
+        assert_eq!(known(&GreaterOrEqual {}, given![pair, "int64[] = 0"], 1), "bool[2] = 1,0");
+        assert_eq!(known(&Xor {}, given!["bool[1] = 1", "bool[2] = 1,?"], 1), "bool[2] = 0,?");
+        assert_eq!(known(&Add {}, given![pair, "int64[2]"], 1), "int64[2]");
+        assert_eq!(known(&Add {}, given![pair, "int64[1000,1] = 1"], 1), "int64[1000,2]");
+        assert_eq!(known(&Mul {}, given!["float[1] = 1.5", "float[2] = 2.0,4.0"], 1), "float[2] = 3.0,6.0");
     }
 }

@@ -1,7 +1,7 @@
 //! Checks and small computations that rules of inference share.
 
 use crate::infer::{InferCx, InferError};
-use crate::{DType, Dim, Dims, Shape};
+use crate::{Contents, DType, Dim, Dims, Shape};
 
 /// The dims of an operand of known rank, detached from the frame.
 pub(super) fn dims(cx: &InferCx<'_>, slot: usize) -> Option<Dims> {
@@ -67,4 +67,25 @@ pub(super) fn dtype_of_number(number: i64, attribute: &str) -> Result<DType, Inf
         .ok()
         .and_then(DType::from_onnx)
         .ok_or_else(|| InferError::new(format!("attribute '{attribute}' is {number}, which is no element type")))
+}
+
+/// The dims that a shape operand spells out: known elements, else as many unknown ones as it has.
+pub(super) fn dims_of_contents(cx: &InferCx<'_>, slot: usize) -> Option<Vec<Dim>> {
+    if let Some(contents) = cx.contents(slot) {
+        return Some(contents.dims());
+    }
+    match cx.dims(slot)? {
+        [Dim::Known(rank)] => {
+            usize::try_from(*rank).ok().filter(|rank| *rank <= MAX_RANK).map(|rank| vec![Dim::Unknown; rank])
+        }
+        _ => None,
+    }
+}
+
+/// Longer shapes are not spelled out.
+pub(super) const MAX_RANK: usize = Contents::LIMIT;
+
+/// The dim, or a symbol of the result's own where it is unknown.
+pub(super) fn known_or_fresh(cx: &InferCx<'_>, dim: Dim, result: usize, axis: usize) -> Dim {
+    if dim.is_unknown() { cx.fresh(result, axis) } else { dim }
 }

@@ -7,12 +7,15 @@
 
 mod checks;
 mod custom;
+mod elements;
+mod elementwise;
 pub mod geometry;
 mod macros;
 mod properties;
 #[cfg(test)]
 mod rule_test;
 mod signature;
+mod slicing;
 
 pub use custom::{Call, CustomOp, FunctionKey};
 pub use signature::{Arity, Formal, Signature};

@@ -3,15 +3,24 @@
 use smallvec::SmallVec;
 
 use crate::infer::{Fact, InferCx};
-use crate::{DType, Dim, Name, Operator, Shape, Tensor, ValueType};
+use crate::{Contents, DType, Dim, Item, Name, Operator, Shape, Tensor, ValueType};
 
 /// An operand of a test: a type as `float[N,3,8,8]` (dims: numbers, symbols, `?`; `[..]` of unknown rank), `?` for an
-/// unknown type, `-` for an absent operand, or a constant.
+/// unknown type, `-` for an absent operand, or a constant. Known elements follow an equals sign: `int64[2] = N,-1`.
 pub(super) struct Given(Option<Fact>);
 
 impl From<&str> for Given {
     fn from(text: &str) -> Self {
-        Self((text != "-").then(|| Fact::of_type(ty(text))))
+        let (of, elements) = text.split_once(" = ").map_or((text, None), |(of, elements)| (of, Some(elements)));
+        let contents = elements.map(|elements| {
+            let items = elements.split(',').filter(|text| !text.is_empty()).map(|text| match text.trim() {
+                "?" => Item::Unknown,
+                text if text.contains('.') => Item::Float(text.parse().unwrap()),
+                text => Item::Int(Dim::parse(text).unwrap()),
+            });
+            Contents::new(items.collect()).unwrap()
+        });
+        Self((text != "-").then(|| Fact { ty: ty(of), contents, tensor: None }))
     }
 }
 impl From<Tensor> for Given {
@@ -46,7 +55,7 @@ pub(super) fn ty(text: &str) -> ValueType {
     let dim = |text: &str| match (text, text.parse::<i64>()) {
         ("?", _) => Dim::Unknown,
         (_, Ok(n)) => Dim::Known(n),
-        (name, _) => Dim::symbol(name),
+        (text, _) => Dim::parse(text).unwrap(),
     };
     let shape = match dims {
         ".." => Shape::Unranked,
@@ -68,6 +77,25 @@ pub(super) fn infer<K: Operator>(op: &K, operands: impl IntoIterator<Item = Give
     }
 }
 
+/// Runs the rule of an operator with so many results. The answer: type and known elements of each, as in [`Given`],
+/// separated by semicolons, or the message of the error.
+pub(super) fn known<K: Operator>(op: &K, operands: impl IntoIterator<Item = Given>, results: usize) -> String {
+    let cx = match frame_of(op, operands, results) {
+        Ok(cx) => cx,
+        Err(message) => return message,
+    };
+    let texts = (0..results).filter_map(|slot| cx.result(slot)).map(|fact| {
+        let Some(contents) = &fact.contents else { return fact.ty.to_string() };
+        let items = contents.items().iter().map(|item| match item {
+            Item::Unknown => "?".to_owned(),
+            Item::Int(dim) => dim.to_string(),
+            Item::Float(x) => format!("{x:?}"),
+        });
+        format!("{} = {}", fact.ty, items.collect::<Vec<_>>().join(","))
+    });
+    texts.collect::<Vec<_>>().join("; ")
+}
+
 /// Runs the rule of an operator and counts its multiply-accumulates.
 pub(super) fn macs<K: Operator>(op: &K, operands: impl IntoIterator<Item = Given>) -> String {
     op.macs(&frame(op, operands).unwrap()).to_string()
@@ -78,8 +106,16 @@ pub(super) fn frame<K: Operator>(
     op: &K,
     operands: impl IntoIterator<Item = Given>,
 ) -> Result<InferCx<'static>, String> {
+    frame_of(op, operands, K::SIGNATURE.results.len())
+}
+
+fn frame_of<K: Operator>(
+    op: &K,
+    operands: impl IntoIterator<Item = Given>,
+    results: usize,
+) -> Result<InferCx<'static>, String> {
     let operands: SmallVec<[Option<Fact>; 4]> = operands.into_iter().map(|given| given.0).collect();
-    let names = (0..K::SIGNATURE.results.len()).map(|slot| Some(Name::from(format!("r{slot}")))).collect();
+    let names = (0..results).map(|slot| Some(Name::from(format!("r{slot}")))).collect();
     let mut cx = InferCx::new(operands, names);
     op.infer(&mut cx).map_err(|error| error.message)?;
     Ok(cx)

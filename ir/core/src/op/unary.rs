@@ -1,6 +1,10 @@
 //! Operators: unary.
 
+use super::elements::{self, Function};
+use super::elementwise::{self, function, same_as_first};
 use super::operator;
+use crate::DType;
+use crate::infer::{InferCx, InferError};
 
 operator! {
     /// Absolute value, element by element; the minimum of a signed integer stays as it is.
@@ -9,6 +13,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: |_: &Abs, cx: &mut InferCx<'_>| function(cx, Function::Abs);
     }
 }
 
@@ -19,6 +24,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -29,6 +35,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -39,6 +46,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -49,6 +57,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -59,6 +68,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -69,6 +79,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -79,6 +90,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -89,6 +101,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: |_: &Ceil, cx: &mut InferCx<'_>| function(cx, Function::Ceil);
     }
 }
 
@@ -99,6 +112,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -109,6 +123,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -119,6 +134,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -129,6 +145,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -139,6 +156,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: |_: &Floor, cx: &mut InferCx<'_>| function(cx, Function::Floor);
     }
 }
 
@@ -149,6 +167,7 @@ operator! {
         results { y: one }
         attributes { detect_negative: bool [true], detect_positive: bool [true] }
         regions {  }
+        infer: truth;
     }
 }
 
@@ -159,6 +178,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: truth;
     }
 }
 
@@ -169,6 +189,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -179,6 +200,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: |_: &Neg, cx: &mut InferCx<'_>| function(cx, Function::Neg);
     }
 }
 
@@ -189,6 +211,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: negation;
     }
 }
 
@@ -199,6 +222,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: |_: &Reciprocal, cx: &mut InferCx<'_>| function(cx, Function::Reciprocal);
     }
 }
 
@@ -209,6 +233,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: |_: &Round, cx: &mut InferCx<'_>| function(cx, Function::Round);
     }
 }
 
@@ -219,6 +244,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: |_: &Sign, cx: &mut InferCx<'_>| function(cx, Function::Sign);
     }
 }
 
@@ -229,6 +255,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -239,6 +266,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -249,6 +277,7 @@ operator! {
         results { y: one }
         attributes {  }
         regions {  }
+        infer: |_: &Sqrt, cx: &mut InferCx<'_>| function(cx, Function::Sqrt);
     }
 }
 
@@ -259,6 +288,7 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
     }
 }
 
@@ -269,5 +299,47 @@ operator! {
         results { output: one }
         attributes {  }
         regions {  }
+        infer: same_as_first;
+    }
+}
+
+fn truth<K>(_: &K, cx: &mut InferCx<'_>) -> Result<(), InferError> {
+    elementwise::with_dtype(cx, Some(DType::Bool));
+    Ok(())
+}
+
+fn negation(_: &Not, cx: &mut InferCx<'_>) -> Result<(), InferError> {
+    elementwise::map(cx, |_, item| elements::not(item));
+    elementwise::with_dtype(cx, Some(DType::Bool));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule_test::{given, known};
+    use super::*;
+
+    #[test]
+    fn results_are_typed_like_the_operand() {
+        assert_eq!(known(&Exp {}, given!["float16[N,3]"], 1), "float16[N,3]");
+        assert_eq!(known(&Cos {}, given!["?"], 1), "?");
+        assert_eq!(known(&BitwiseNot {}, given!["uint8[..]"], 1), "uint8[..]");
+        assert_eq!(known(&IsNaN {}, given!["float[2]"], 1), "bool[2]");
+        let infinite = IsInf { detect_negative: true, detect_positive: false };
+        assert_eq!(known(&infinite, given!["?"], 1), "bool[..]");
+        assert_eq!(known(&Tanh {}, given!["float[1] = 0.5"], 1), "float[1]");
+    }
+
+    #[test]
+    fn exact_functions_follow_elements() {
+        assert_eq!(known(&Neg {}, given!["int64[2] = N,-3"], 1), "int64[2] = -N,3");
+        assert_eq!(known(&Abs {}, given!["int32[2] = N - 1,-3"], 1), "int32[2] = ?,3");
+        assert_eq!(known(&Floor {}, given!["float[2] = 1.5,-1.5"], 1), "float[2] = 1.0,-2.0");
+        assert_eq!(known(&Ceil {}, given!["float[] = 1.5"], 1), "float[] = 2.0");
+        assert_eq!(known(&Round {}, given!["double[] = 2.5"], 1), "double[] = 2.0");
+        assert_eq!(known(&Sqrt {}, given!["float[] = 64.0"], 1), "float[] = 8.0");
+        assert_eq!(known(&Reciprocal {}, given!["float[] = 4.0"], 1), "float[] = 0.25");
+        assert_eq!(known(&Sign {}, given!["int64[2] = -4,0"], 1), "int64[2] = -1,0");
+        assert_eq!(known(&Not {}, given!["bool[3] = 1,0,?"], 1), "bool[3] = 0,1,?");
     }
 }

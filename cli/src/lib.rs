@@ -1,1 +1,38 @@
-//! edgesmith.
+#![doc = include_str!("../README.md")]
+
+mod engines;
+mod failure;
+mod inputs;
+mod model_file;
+mod optimize;
+mod pipelines;
+mod presets;
+mod through_text;
+
+#[cfg(feature = "cli")]
+mod args;
+#[cfg(feature = "cli")]
+mod commands;
+#[cfg(feature = "cli")]
+mod main_with;
+#[cfg(feature = "cli")]
+mod progress;
+#[cfg(feature = "cli")]
+mod render;
+#[cfg(feature = "cli")]
+mod runtime;
+
+pub use engines::{default_engine_name, engine};
+pub use failure::{Failure, Fault, SourceText};
+pub use inputs::{end_to_end_inputs, fit_inputs, read_npz};
+pub use model_file::{DimBinding, ModelFile, bind_dims, symbols, write_onnx};
+pub use optimize::{OptimizeError, OptimizeOptions, optimize};
+pub use pipelines::read_pipeline;
+pub use presets::built_in;
+pub use through_text::through_text;
+
+#[cfg(feature = "cli")]
+pub use main_with::main_with;
+
+/// The version of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

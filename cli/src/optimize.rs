@@ -51,7 +51,7 @@ pub fn optimize(model: &mut Model, pipeline: &Pipeline, options: &OptimizeOption
     let clock = || start.elapsed().as_secs_f64();
     let end_to_end = |source: &Model| {
         let inputs = match &options.inputs {
-            Some(inputs) => vec![inputs.clone()],
+            Some(inputs) => vec![vec![inputs.clone()]],
             None => end_to_end_inputs(source),
         };
         Some(EndToEnd {

@@ -5,10 +5,12 @@
 //! (types, symbolic contents); symbolic dims are bound to small numbers. Large static extents are made smaller first:
 //! two equal computations are equal on a smaller plane too. Should the two sides differ there, the full extents decide.
 
+use edgesmith_exec::compare::{Comparison, compare};
+use edgesmith_exec::seeded::{Spread, Stream};
 use edgesmith_exec::{EvalError, EvalOptions, Value, evaluate_op};
 use edgesmith_ir::infer::{infer_results, macs_of};
 use edgesmith_ir::{
-    DType, Def, Dim, Fact, Graph, Item, Model, Name, Op, OpId, Tensor, ValueId, ValueType, tensor_type,
+    DType, Def, Dim, Extents, Fact, Graph, Item, Model, Name, Op, OpId, Tensor, ValueId, ValueType, tensor_type,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -43,6 +45,8 @@ const SMALL_WORK: u64 = 2_000_000;
 const LARGE_WORK: u64 = 400_000_000;
 /// Bytes of constants and results above which the check does not run.
 const LARGE_BYTES: u64 = 128 << 20;
+/// Every check starts from the same seed; each value has a stream of its own.
+const SEED: u64 = 1;
 /// What an extent of a plane is made smaller to.
 const SMALL_EXTENT: u64 = 8;
 
@@ -62,7 +66,7 @@ pub fn check_patch(model: &Model, patch: &Patch, fidelity: Fidelity) -> LocalVer
     }
     let mut smaller = None;
     for shrink in [true, false] {
-        let leaves = match cone.seed(model, patch, shrink) {
+        let leaves = match cone.seed(model, shrink) {
             Ok(leaves) => leaves,
             Err(reason) => return LocalVerdict::NotChecked { reason },
         };
@@ -142,7 +146,7 @@ impl<'m> Cone<'m> {
     }
 
     /// Seeded elements for everything that enters the cone.
-    fn seed(&self, model: &Model, patch: &Patch, shrink: bool) -> Result<FxHashMap<ValueId, Tensor>, String> {
+    fn seed(&self, model: &Model, shrink: bool) -> Result<FxHashMap<ValueId, Tensor>, String> {
         // Small, different numbers, so that a batch is not taken for a width.
         let mut entered: FxHashMap<Name, i64> = FxHashMap::default();
         for value in &self.leaves {
@@ -165,7 +169,6 @@ impl<'m> Cone<'m> {
         }
         let symbols = entered;
         let bind = |dim: &Dim| dim.substitute(&|name| symbols.get(name).map(|n| Dim::Known(*n)));
-        let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ u64::from(patch.root_seed()));
         let mut leaves = FxHashMap::default();
         for value in &self.leaves {
             let row = self.graph.value(*value);
@@ -193,7 +196,8 @@ impl<'m> Cone<'m> {
                 };
                 contents.items().iter().map(bound).collect()
             });
-            leaves.insert(*value, random.tensor(ty.dtype, extents, count, known.as_deref())?);
+            let mut stream = Stream::new(SEED, row.name());
+            leaves.insert(*value, seeded(&mut stream, ty.dtype, extents, known.as_deref())?);
         }
         Ok(leaves)
     }
@@ -294,7 +298,7 @@ fn compare_sides(
         let Some(was) = before.get(old) else {
             return LocalVerdict::NotChecked { reason: format!("'{name}' could not be evaluated") };
         };
-        match compare(was, &new, fidelity) {
+        match compare_within(was, &new, fidelity) {
             Ok(Some(difference)) => {
                 any_finite = true;
                 largest = largest.max(difference);
@@ -371,106 +375,51 @@ fn options() -> EvalOptions {
 }
 
 /// The largest difference relative to the largest magnitude; `None` when nothing finite was there to compare.
-fn compare(was: &Value, is: &Value, fidelity: Fidelity) -> Result<Option<f64>, String> {
-    let (Value::Tensor(a), Value::Tensor(b)) = (was, is) else {
-        return if was == is { Ok(Some(0.0)) } else { Err("the two sides are not the same".into()) };
+fn compare_within(was: &Value, is: &Value, fidelity: Fidelity) -> Result<Option<f64>, String> {
+    let difference = match compare(was, is) {
+        Comparison::Unlike(message) => return Err(message),
+        Comparison::Compared(difference) => difference,
     };
-    if a.dtype() != b.dtype() || a.shape() != b.shape() {
-        return Err(format!("{}{:?} before, {}{:?} after", a.dtype(), a.shape(), b.dtype(), b.shape()));
-    }
-    if a.is_empty() {
-        return Ok(Some(0.0));
-    }
-    if !a.dtype().is_float() {
-        return if a.same_content(b) { Ok(Some(0.0)) } else { Err("integer or bool elements differ".into()) };
-    }
-    let (Some(x), Some(y)) = (a.to_f64(), b.to_f64()) else { return Err("the elements cannot be read".into()) };
-    let scale = x.iter().filter(|v| v.is_finite()).fold(0.0_f64, |m, v| m.max(v.abs()));
-    let tolerance = match fidelity {
-        Fidelity::Exact => 0.0,
-        Fidelity::Rounding { tolerance } => tolerance.max(match a.dtype() {
-            DType::F16 => 4e-3,
-            DType::BF16 => 3e-2,
-            _ => 0.0,
-        }),
-        Fidelity::Approximate => f64::INFINITY,
+    let dtype = was.as_tensor().map(Tensor::dtype);
+    let allowed = match (fidelity, dtype) {
+        (Fidelity::Approximate, _) => f64::INFINITY,
+        // Integers and bools do not round.
+        (_, Some(dtype)) if !dtype.is_float() => 0.0,
+        (Fidelity::Rounding { tolerance }, Some(DType::F16)) => tolerance.max(4e-3),
+        (Fidelity::Rounding { tolerance }, Some(DType::BF16)) => tolerance.max(3e-2),
+        (Fidelity::Rounding { tolerance }, _) => tolerance,
+        (Fidelity::Exact, _) => 0.0,
     };
-    let (mut largest, mut finite) = (0.0_f64, false);
-    for (index, (p, q)) in x.iter().zip(&y).enumerate() {
-        if p.is_nan() && q.is_nan() || p == q {
-            finite |= p.is_finite();
-            if tolerance == 0.0 && p.is_finite() && p.to_bits() != q.to_bits() {
-                return Err(format!("element {index} is {p} before and {q} after"));
-            }
-            continue;
-        }
-        let difference = (p - q).abs() / scale.max(f64::MIN_POSITIVE);
-        if !difference.is_finite() || difference > tolerance {
-            return Err(format!("element {index} is {p} before and {q} after (relative difference {difference:.1e})"));
-        }
-        finite = true;
-        largest = largest.max(difference);
+    let same = if allowed == 0.0 { difference.exact || difference.differing == 0 } else { difference.relative <= allowed };
+    if !same {
+        let worst = difference.worst.as_ref().map(|w| format!(": {} before and {} after at {:?}", w.reference, w.found, w.index));
+        return Err(format!("{} of {} elements differ{}", difference.differing, difference.elements, worst.unwrap_or_default()));
     }
-    Ok(finite.then_some(largest))
+    let finite = was.as_tensor().is_none_or(|tensor| {
+        tensor.is_empty() || !tensor.dtype().is_float() || tensor.to_f64().is_some_and(|x| x.iter().any(|v| v.is_finite()))
+    });
+    Ok(finite.then_some(difference.relative))
 }
 
-/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+/// Seeded elements, but for those that are known.
+fn seeded(stream: &mut Stream, dtype: DType, extents: Extents, known: Option<&[Item]>) -> Result<Tensor, String> {
+    let count = edgesmith_ir::element_count(&extents).map_err(|error| error.to_string())?;
+    let Some(known) = known.filter(|items| items.len() as u64 == count) else {
+        return stream.tensor(dtype, extents, Spread::Ordinary, Some((0, 1)));
+    };
+    if dtype.is_float() {
+        let elements: Vec<f64> = known.iter().map(|item| if let Item::Float(x) = item { *x } else { stream.normal() }).collect();
+        return Tensor::from_f64(dtype, extents, &elements).ok_or_else(|| format!("no {dtype} elements could be made"));
     }
-    /// About normal: the sum of four uniform numbers, variance one.
-    fn normal(&mut self) -> f64 {
-        let sum: f64 = (0..4).map(|_| (self.next() >> 11) as f64 / (1_u64 << 53) as f64).sum();
-        (sum - 2.0) * 3.0_f64.sqrt()
+    let ints: Vec<i64> = known.iter().map(|item| item.int().unwrap_or(1)).collect();
+    let source = Tensor::from_slice(extents, &ints).map_err(|error| error.to_string())?;
+    if dtype == DType::I64 {
+        return Ok(source);
     }
-    fn tensor(
-        &mut self,
-        dtype: DType,
-        extents: SmallVec<[u64; 4]>,
-        count: u64,
-        known: Option<&[Item]>,
-    ) -> Result<Tensor, String> {
-        let known = known.filter(|items| items.len() as u64 == count);
-        if dtype.is_float() {
-            let elements: Vec<f64> = (0..count as usize)
-                .map(|index| match known.map(|items| &items[index]) {
-                    Some(Item::Float(x)) => *x,
-                    _ => self.normal(),
-                })
-                .collect();
-            return Tensor::from_f64(dtype, extents, &elements)
-                .ok_or_else(|| "a float tensor could not be made".to_owned());
-        }
-        let ints: Vec<i64> = (0..count as usize)
-            .map(|index| match known.map(|items| &items[index]) {
-                Some(item) => item.int().unwrap_or(1),
-                None => (self.next() >> 63) as i64,
-            })
-            .collect();
-        let source = Tensor::from_slice(extents, &ints).map_err(|error| error.to_string())?;
-        if dtype == DType::I64 {
-            return Ok(source);
-        }
-        let cast = Op::Cast(edgesmith_ir::op::Cast { to: dtype, saturate: true, round_mode: String::from("up") });
-        match evaluate_op(&cast, &[Some(Value::Tensor(source))], &[true], &options()) {
-            Ok(mut results) => match results.pop().flatten() {
-                Some(Value::Tensor(tensor)) => Ok(tensor),
-                _ => Err(format!("no {dtype} elements could be made")),
-            },
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
-impl Patch {
-    fn root_seed(&self) -> u32 {
-        edgesmith_ir::EntityId::index(self.root) as u32
+    let cast = Op::Cast(edgesmith_ir::op::Cast { to: dtype, saturate: true, round_mode: String::from("up") });
+    let mut results = evaluate_op(&cast, &[Some(Value::Tensor(source))], &[true], &options()).map_err(|error| error.to_string())?;
+    match results.pop().flatten() {
+        Some(Value::Tensor(tensor)) => Ok(tensor),
+        _ => Err(format!("no {dtype} elements could be made")),
     }
 }

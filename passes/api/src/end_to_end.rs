@@ -1,7 +1,8 @@
 //! The end-to-end check: the whole model before and after, on the same inputs.
 
+use edgesmith_exec::compare::{self as exec, compare};
 use edgesmith_exec::{Effort, Engine, EngineError, Request, Value, Values};
-use edgesmith_ir::{DType, Dim, Model, OpKind};
+use edgesmith_ir::{DType, Dim, Model, OpKind, Tensor};
 use edgesmith_rewrite::Fidelity;
 
 use crate::report::Verdict;
@@ -26,8 +27,9 @@ pub struct EndToEnd<'a> {
     pub reference: &'a dyn Engine,
     /// A faster engine for models that the oracle takes too long for.
     pub fast: Option<&'a dyn Engine>,
-    /// Inputs to run on, made for the model before.
-    pub inputs: Vec<Values>,
+    /// Inputs to run on, made for the model before, in groups: the first group that the model runs on is used. (Not
+    /// every size suits a model whose dims are symbolic.)
+    pub inputs: Vec<Vec<Values>>,
     /// Seconds that the check may take, by estimate.
     pub budget_seconds: f64,
     /// Ignore the budget.
@@ -46,11 +48,11 @@ const TOLERANCE: f64 = 1e-4;
 impl EndToEnd<'_> {
     /// Runs both models and compares every output.
     pub fn check(&self, before: &Model, after: &Model, fidelity: Fidelity) -> Verdict {
-        let runs = 2.0 * self.inputs.len() as f64;
-        if self.inputs.is_empty() {
+        let Some(first) = self.inputs.iter().find_map(|group| group.first()) else {
             return Verdict::NotChecked { reason: "no inputs could be made for it".into() };
-        }
-        let size = work(before, &self.inputs[0]);
+        };
+        let size = work(before, first);
+        let runs = 2.0 * self.inputs.iter().map(Vec::len).max().unwrap_or(1) as f64;
         let affordable = |macs: f64, elements: f64| match size {
             Some((m, e)) => self.regardless || runs * (m / macs + e / elements) <= self.budget_seconds,
             None => self.regardless,
@@ -58,23 +60,24 @@ impl EndToEnd<'_> {
         let mut reason = String::new();
         if affordable(REFERENCE_MACS, REFERENCE_ELEMENTS) {
             match self.run(self.reference, before, after, fidelity) {
-                Ok(Comparison::Same { largest, vacuous: false }) => return self.checked(largest, self.reference),
-                Ok(Comparison::Same { .. }) => reason = "no output is finite on these inputs".into(),
                 Ok(Comparison::Differs { detail }) => return Verdict::Differs { detail },
-                Ok(Comparison::Undecided { reason: why }) => return Verdict::NotChecked { reason: why },
-                Err(error) => reason = format!("the {} evaluator: {error}", self.reference.name()),
+                other => match self.conclude(other, self.reference) {
+                    Ok(verdict) => return verdict,
+                    Err(why) => reason = why,
+                },
             }
         }
-        if let Some(fast) = self.fast {
-            if affordable(FAST_MACS, FAST_ELEMENTS) {
-                match self.run(fast, before, after, fidelity) {
-                    Ok(Comparison::Same { largest, vacuous: false }) => return self.checked(largest, fast),
-                    Ok(Comparison::Same { .. }) => reason = "no output is finite on these inputs".into(),
-                    Ok(Comparison::Differs { detail }) => reason = format!("{} differs at {detail}", fast.name()),
-                    Ok(Comparison::Undecided { reason: why }) => reason = why,
-                    Err(error) if reason.is_empty() => reason = format!("{}: {error}", fast.name()),
-                    Err(error) => reason = format!("{reason}; {}: {error}", fast.name()),
-                }
+        if let Some(fast) = self.fast
+            && affordable(FAST_MACS, FAST_ELEMENTS)
+        {
+            match self.run(fast, before, after, fidelity) {
+                // No engine but the evaluator is believed; what it sees is reported.
+                Ok(Comparison::Differs { detail }) => reason = format!("{} differs at {detail}", fast.name()),
+                other => match self.conclude(other, fast) {
+                    Ok(verdict) => return verdict,
+                    Err(why) if reason.is_empty() => reason = why,
+                    Err(why) => reason = format!("{reason}; {why}"),
+                },
             }
         }
         if reason.is_empty() {
@@ -90,46 +93,58 @@ impl EndToEnd<'_> {
         Verdict::NotChecked { reason }
     }
 
-    fn checked(&self, largest: f64, engine: &dyn Engine) -> Verdict {
-        Verdict::Checked { largest_difference: largest, inputs: self.inputs.len(), engine: engine.name().to_owned() }
+    /// The verdict of a run that found no difference, or why there is none.
+    fn conclude(&self, outcome: Result<Comparison, EngineError>, engine: &dyn Engine) -> Result<Verdict, String> {
+        match outcome {
+            Ok(Comparison::Same { largest, vacuous: false, inputs }) => {
+                Ok(Verdict::Checked { largest_difference: largest, inputs, engine: engine.name().to_owned() })
+            }
+            Ok(Comparison::Same { .. }) => Err("no output is finite on these inputs".into()),
+            Ok(Comparison::Undecided { reason }) => Err(reason),
+            Ok(Comparison::Differs { detail }) => Err(detail),
+            Err(error) => Err(format!("{}: {error}", engine.name())),
+        }
     }
 
-    fn run(
-        &self,
-        engine: &dyn Engine,
-        before: &Model,
-        after: &Model,
-        fidelity: Fidelity,
-    ) -> Result<Comparison, EngineError> {
+    fn run(&self, engine: &dyn Engine, before: &Model, after: &Model, fidelity: Fidelity) -> Result<Comparison, EngineError> {
         let request = Request { effort: Effort::Once, ..Request::default() };
         let mut old = engine.prepare(before, &request)?.session()?;
         let mut new = engine.prepare(after, &request)?.session()?;
-        let (mut largest, mut vacuous) = (0.0_f64, true);
-        for inputs in &self.inputs {
-            let expected = old.run(inputs)?;
-            // What runs before must run after.
-            let found = match new.run(inputs) {
-                Ok(found) => found,
-                Err(error) => {
-                    return Ok(Comparison::Differs {
-                        detail: format!("the result fails where the source runs: {error}"),
-                    });
+        let mut failure = None;
+        for group in &self.inputs {
+            let (mut largest, mut vacuous, mut count) = (0.0_f64, true, 0);
+            for inputs in group {
+                let expected = match old.run(inputs) {
+                    Ok(expected) => expected,
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        continue;
+                    }
+                };
+                // What runs before must run after.
+                let found = match new.run(inputs) {
+                    Ok(found) => found,
+                    Err(error) => return Ok(Comparison::Differs { detail: format!("the result fails where the source runs: {error}") }),
+                };
+                count += 1;
+                match compare_outputs(&expected, &found, fidelity) {
+                    Comparison::Same { largest: here, vacuous: empty, .. } => {
+                        largest = largest.max(here);
+                        vacuous &= empty;
+                    }
+                    other => return Ok(other),
                 }
-            };
-            match compare_outputs(&expected, &found, fidelity) {
-                Comparison::Same { largest: here, vacuous: empty } => {
-                    largest = largest.max(here);
-                    vacuous &= empty;
-                }
-                other => return Ok(other),
+            }
+            if count > 0 {
+                return Ok(Comparison::Same { largest, vacuous, inputs: count });
             }
         }
-        Ok(Comparison::Same { largest, vacuous })
+        Err(failure.unwrap_or_else(|| EngineError::Request("no inputs could be made for it".into())))
     }
 }
 
 enum Comparison {
-    Same { largest: f64, vacuous: bool },
+    Same { largest: f64, vacuous: bool, inputs: usize },
     Differs { detail: String },
     Undecided { reason: String },
 }
@@ -166,123 +181,52 @@ fn work(model: &Model, inputs: &Values) -> Option<(f64, f64)> {
 fn compare_outputs(expected: &Values, found: &Values, fidelity: Fidelity) -> Comparison {
     let (mut largest, mut vacuous) = (0.0_f64, true);
     for (name, was) in expected {
-        let Some(is) = found.get(name) else {
-            return Comparison::Differs { detail: format!("output '{name}' is missing") };
+        let Some(is) = found.get(name) else { return Comparison::Differs { detail: format!("output '{name}' is missing") } };
+        let difference = match compare(was, is) {
+            exec::Comparison::Compared(difference) => difference,
+            // Between equal models only sizes that depend on data can differ, and only by rounding.
+            exec::Comparison::Unlike(message) if fidelity == Fidelity::Exact || was.ty().dtype() != is.ty().dtype() => {
+                return Comparison::Differs { detail: format!("output '{name}': {message}") };
+            }
+            exec::Comparison::Unlike(message) => {
+                return Comparison::Undecided { reason: format!("output '{name}' has a size that depends on data ({message}); rounding may have changed it") };
+            }
         };
-        match compare_values(was, is, fidelity) {
-            Ok(Some(difference)) => {
-                vacuous = false;
-                largest = largest.max(difference);
-            }
-            Ok(None) => {}
-            Err(Mismatch::Numbers(detail)) => {
-                return Comparison::Differs { detail: format!("output '{name}': {detail}") };
-            }
-            Err(Mismatch::Discrete) => {
-                return Comparison::Undecided {
-                    reason: format!(
-                        "output '{name}' holds integers or bools that differ; rounding may have flipped a comparison before them"
-                    ),
-                };
-            }
+        let dtype = was.as_tensor().map(Tensor::dtype);
+        let discrete = dtype.is_some_and(|dtype| !dtype.is_float());
+        let allowed = match (fidelity, dtype) {
+            (Fidelity::Exact, _) => 0.0,
+            (_, Some(DType::F16)) => 2e-2,
+            (_, Some(DType::BF16)) => 1e-1,
+            _ => TOLERANCE,
+        };
+        let same = if allowed == 0.0 || discrete { difference.exact || difference.differing == 0 } else { difference.relative <= allowed };
+        if !same && discrete && fidelity != Fidelity::Exact {
+            return Comparison::Undecided {
+                reason: format!("output '{name}' holds integers or bools that differ; rounding may have flipped a comparison before them"),
+            };
         }
+        if !same {
+            let worst = difference.worst.as_ref().map(|w| format!(", most at {:?}: {} before, {} after", w.index, w.reference, w.found));
+            return Comparison::Differs {
+                detail: format!(
+                    "output '{name}': {} of {} elements differ, by {:.1e} of the largest magnitude{}",
+                    difference.differing,
+                    difference.elements,
+                    difference.relative,
+                    worst.unwrap_or_default()
+                ),
+            };
+        }
+        vacuous &= !is_finite(was);
+        largest = largest.max(difference.relative);
     }
-    Comparison::Same { largest, vacuous }
+    Comparison::Same { largest, vacuous, inputs: 1 }
 }
 
-enum Mismatch {
-    Numbers(String),
-    Discrete,
-}
-
-fn compare_values(was: &Value, is: &Value, fidelity: Fidelity) -> Result<Option<f64>, Mismatch> {
-    match (was, is) {
-        (Value::Tensor(a), Value::Tensor(b)) => {
-            if a.dtype() != b.dtype() || a.rank() != b.rank() {
-                return Err(Mismatch::Numbers(format!(
-                    "{}{:?} before, {}{:?} after",
-                    a.dtype(),
-                    a.shape(),
-                    b.dtype(),
-                    b.shape()
-                )));
-            }
-            if a.shape() != b.shape() {
-                // Only data-dependent shapes can differ between equal models, and only by rounding.
-                return if fidelity == Fidelity::Exact {
-                    Err(Mismatch::Numbers(format!("shape {:?} before, {:?} after", a.shape(), b.shape())))
-                } else {
-                    Err(Mismatch::Discrete)
-                };
-            }
-            if a.is_empty() || a.same_content(b) {
-                let finite =
-                    a.is_empty() || !a.dtype().is_float() || a.to_f64().is_none_or(|x| x.iter().any(|v| v.is_finite()));
-                return Ok(finite.then_some(0.0));
-            }
-            if !a.dtype().is_float() {
-                return Err(if fidelity == Fidelity::Exact {
-                    Mismatch::Numbers("integer or bool elements differ".into())
-                } else {
-                    Mismatch::Discrete
-                });
-            }
-            compare_floats(a, b, fidelity)
-        }
-        (Value::Sequence(a), Value::Sequence(b)) if a.len() == b.len() => {
-            let mut largest = None;
-            for (was, is) in a.iter().zip(b) {
-                largest = largest.max(compare_values(was, is, fidelity)?.map(ordered));
-            }
-            Ok(largest.map(|x| x.0))
-        }
-        (Value::Optional(Some(a)), Value::Optional(Some(b))) => compare_values(a, b, fidelity),
-        (a, b) if a == b => Ok(Some(0.0)),
-        _ => Err(Mismatch::Numbers("another kind of value".into())),
-    }
-}
-
-#[derive(PartialEq, PartialOrd, Clone, Copy)]
-struct Ordered(f64);
-impl Eq for Ordered {}
-impl Ord for Ordered {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-fn ordered(x: f64) -> Ordered {
-    Ordered(x)
-}
-
-fn compare_floats(
-    a: &edgesmith_ir::Tensor,
-    b: &edgesmith_ir::Tensor,
-    fidelity: Fidelity,
-) -> Result<Option<f64>, Mismatch> {
-    let (Some(x), Some(y)) = (a.to_f64(), b.to_f64()) else {
-        return Err(Mismatch::Numbers("elements cannot be read".into()));
-    };
-    let scale = x.iter().filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
-    let tolerance = match (fidelity, a.dtype()) {
-        (Fidelity::Exact, _) => 0.0,
-        (_, DType::F16) => 2e-2,
-        (_, DType::BF16) => 1e-1,
-        _ => TOLERANCE,
-    };
-    let (mut largest, mut finite) = (0.0_f64, false);
-    for (index, (p, q)) in x.iter().zip(&y).enumerate() {
-        if p.to_bits() == q.to_bits() || (p.is_nan() && q.is_nan()) || (p == q && tolerance > 0.0) {
-            finite |= p.is_finite();
-            continue;
-        }
-        let difference = (p - q).abs() / scale;
-        if !difference.is_finite() || difference > tolerance {
-            return Err(Mismatch::Numbers(format!(
-                "element {index} is {p} before and {q} after (relative difference {difference:.1e})"
-            )));
-        }
-        finite = true;
-        largest = largest.max(difference);
-    }
-    Ok(finite.then_some(largest))
+/// Whether there is anything in the value that a comparison could have failed on.
+fn is_finite(value: &Value) -> bool {
+    value.as_tensor().is_none_or(|tensor| {
+        tensor.is_empty() || !tensor.dtype().is_float() || tensor.to_f64().is_none_or(|x| x.iter().any(|v| v.is_finite()))
+    })
 }

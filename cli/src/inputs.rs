@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use edgesmith_exec::npz;
 use edgesmith_exec::seeded::Seeds;
 use edgesmith_exec::{Value, Values};
@@ -13,15 +14,19 @@ use crate::Failure;
 /// Reads an .npz (several arrays by name) or an .npy (one array, named after the file).
 pub fn read_npz(path: &Path) -> Result<Values, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::model(format!("{} cannot be read: {error}", path.display())))?;
+    let bytes = Bytes::from(bytes);
     let failed = |error: npz::NpzError| Failure::model(format!("{}: {error}", path.display()));
-    if bytes.starts_with(b"\x93NUMPY") {
+    let arrays = if npz::is_npz(&bytes) {
+        npz::decode_npz(&bytes, LIMIT_BYTES).map_err(failed)?
+    } else {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let tensor = npz::decode_npy(&bytes).map_err(failed)?;
-        return Ok(Values::from_iter([(Name::from(name), Value::Tensor(tensor))]));
-    }
-    let arrays = npz::decode_npz(&bytes).map_err(failed)?;
+        [(Name::from(name), npz::decode_npy(&bytes, LIMIT_BYTES).map_err(failed)?)].into_iter().collect()
+    };
     Ok(arrays.into_iter().map(|(name, tensor)| (name, Value::Tensor(tensor))).collect())
 }
+
+/// Data larger than this are refused instead of filling the memory.
+const LIMIT_BYTES: u64 = 16 << 30;
 
 /// Fails when the inputs are not those of the model: what is missing, what is too much, what has another type.
 pub fn fit_inputs(model: &Model, inputs: &Values) -> Result<(), Failure> {

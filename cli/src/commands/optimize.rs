@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use edgesmith_backend::Existing;
+use edgesmith_backend_onnx::ExternalData;
 use edgesmith_pass::{CheckMode, PassFailure, Pipeline, Registry, RunReport, Verdict};
 use edgesmith_rewrite::{Remark, Severity};
 use indexmap::IndexMap;
@@ -68,7 +69,8 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
             .with_help("this is a fault of a rule; --fuel N finds it by bisection; please report it"));
     }
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let options = edgesmith_backend_onnx::Options { external_data: args.external_data, ..Default::default() };
+    let external_data = if args.external_data { ExternalData::Always } else { ExternalData::Auto };
+    let options = edgesmith_backend_onnx::Options { external_data, ..Default::default() };
     let published = write_onnx(&file.model, &output, existing, options)?;
     let written: u64 = std::iter::once(&published.main).chain(&published.beside).filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum();
     write_report(args, &report, &input, Some(&published.main), (file.bytes, written))?;

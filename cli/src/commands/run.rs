@@ -27,7 +27,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             _ => say(&format!("output '{name}' is no tensor and is not written")),
         }
     }
-    let bytes = npz::encode_npz(&arrays).map_err(|error| Failure::model(format!("the outputs cannot be written: {error}")))?;
+    let bytes = npz::encode_npz(arrays.iter().copied()).map_err(|error| Failure::model(format!("the outputs cannot be written: {error}")))?;
     write_small(&args.output, &bytes, args.force)?;
     for (name, tensor) in arrays {
         say(&format!("{name}: {}{:?}", tensor.dtype(), tensor.shape()));

@@ -1,19 +1,20 @@
 //! Cost: multiply-accumulates, parameters, bytes, and the peak of live activations; per operator, per scope, in total.
 //!
-//! What counts as a multiply-accumulate (MAC), as fvcore and thop count by default: the multiplications of products that
-//! are summed, one for each. That is convolutions (transposed, deformed, quantised), matrix products (Gemm, Einsum,
+//! What counts as a multiply-accumulate (MAC) is the multiplications of products that are summed, one for each, as the
+//! tables of papers and fvcore's counters of convolutions and matrix products have it. That is convolutions (transposed, deformed, quantised), matrix products (Gemm, Einsum,
 //! quantised), the two products of Attention, the weights and recurrent weights of LSTM, GRU and RNN at every step, and
 //! the affine map of AffineGrid. Biases, elementwise operators, normalisations, poolings, reductions, resampling
 //! (Resize, GridSample, RoiAlign) and Fourier transforms count 0, also where an engine multiplies for them. Padding counts
 //! as data, groups divide, sparsity is not looked at. FLOPs are twice the MACs.
 //!
-//! Parameters are elements of constants that hold weights: of every constant but int64, bool and string, which exporters
-//! use for shapes, axes, indices and masks, and single literals of the program (the 2 of a power).
+//! Parameters are the elements of weights: of every constant (and default of an input, as old files hold weights) but
+//! int64, bool and string, which exporters use for shapes, axes, indices and masks, and single literals of the program
+//! (the 2 of a power). Running statistics of BatchNormalization count, as they are stored like weights.
 
 use indexmap::IndexMap;
 
 use crate::id::EntityId;
-use crate::{DType, Def, Dim, GraphId, Model, Name, OpId, Origin, TensorId, TensorRole, ValueId, ValueType};
+use crate::{DType, Def, Dim, Graph, GraphId, Model, Name, OpId, Origin, TensorId, TensorRole, ValueId, ValueType};
 
 /// The cost of one operator or of several. Symbolic where dims are; unknown where they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Model {
             for (op, data) in graph.ops() {
                 let mut cost = Cost { operators: 1, macs: self.op_macs(id, op), ..Cost::default() };
                 let mut constants: Vec<TensorId> =
-                    data.operands().iter().flatten().filter_map(|value| graph.constant(*value)).collect();
+                    data.operands().iter().flatten().filter_map(|value| stored(graph, *value)).collect();
                 constants.sort_unstable();
                 constants.dedup();
                 for tensor in constants {
@@ -157,9 +158,9 @@ impl Model {
         for value in graph.outputs() {
             last_reader[value.index()] = usize::MAX;
         }
-        let bytes = |value: ValueId| match graph.value(value).def() {
-            Def::Constant(_) => Dim::Known(0),
-            _ => value_bytes(graph.value(value).ty()),
+        let bytes = |value: ValueId| match stored(graph, value) {
+            Some(_) => Dim::Known(0),
+            None => value_bytes(graph.value(value).ty()),
         };
         let mut live = graph.inputs().iter().fold(Dim::Known(0), |sum, value| sum.add(&bytes(*value)));
         let mut peak = live.clone();
@@ -199,6 +200,14 @@ fn larger(a: Dim, b: &Dim) -> Dim {
     }
 }
 
+/// The tensor that a value is unless a caller overrides it.
+fn stored(graph: &Graph, value: ValueId) -> Option<TensorId> {
+    match graph.value(value).def() {
+        Def::Constant(tensor) | Def::Input { default: Some(tensor) } => Some(tensor),
+        _ => None,
+    }
+}
+
 fn value_bytes(ty: &ValueType) -> Dim {
     match ty {
         ValueType::Tensor(tensor) => {
@@ -216,7 +225,7 @@ fn value_bytes(ty: &ValueType) -> Dim {
 mod tests {
     use super::*;
     use crate::op::{Add, MatMul, Relu, Reshape};
-    use crate::{Graph, NewOp, Op, OriginId, Shape, Tensor};
+    use crate::{NewOp, Op, OriginId, Shape, Tensor};
 
     fn float(dims: &[Dim]) -> ValueType {
         ValueType::tensor(DType::F32, Shape::of(dims.iter().cloned()))
@@ -300,6 +309,21 @@ mod tests {
         let last = model.graph(graph).producer(y).unwrap();
         model.graph_mut(graph).set_operand(last, 0, Some(b));
         assert_eq!(model.cost().peak_activation_bytes.to_string(), "128*N");
+    }
+
+    /// Old files hold weights as inputs with a default: parameters, not activations.
+    #[test]
+    fn defaults_of_inputs_are_weights() {
+        let (mut model, graph, origin) = model();
+        let x = model.graph_mut(graph).add_input("x", float(&[Dim::Known(2), Dim::Known(4)]), None);
+        let tensor = weights(&mut model, 4, 4);
+        let w = model.graph_mut(graph).add_input("w", float(&[Dim::Known(4), Dim::Known(4)]), Some(tensor));
+        let y = add(&mut model, graph, MatMul {}, &[x, w], origin);
+        model.graph_mut(graph).add_output(y);
+        model.infer();
+        let report = model.cost();
+        assert_eq!((report.total.parameters, report.total.weight_bytes), (16, 64));
+        assert_eq!(report.peak_activation_bytes, Dim::Known(2 * 4 * 4 * 2));
     }
 
     /// Work grows with the length of a chain, and so do the figures.

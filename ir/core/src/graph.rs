@@ -236,6 +236,7 @@ pub struct Graph {
     output_places: Vec<u32>,
     epoch: u64,
     pristine_at: Option<u64>,
+    place: crate::infer::Place,
 }
 
 impl Graph {
@@ -677,6 +678,13 @@ impl Graph {
     pub fn value_extra_mut(&mut self, value: ValueId) -> &mut ValueExtra {
         self.values[value].extra.get_or_insert_default()
     }
+    /// Where the graph stood when its types were inferred.
+    pub(crate) fn place(&self) -> &crate::infer::Place {
+        &self.place
+    }
+    pub(crate) fn set_place(&mut self, place: crate::infer::Place) {
+        self.place = place;
+    }
     pub(crate) fn restore_extra(&mut self, op: OpId, extra: Option<Box<OpExtra>>) {
         self.dag[NodeIndex::new(op.index())].extra = extra;
     }
@@ -690,6 +698,7 @@ impl Graph {
         let pristine = old.is_pristine();
         self.epoch = old.epoch;
         self.edges_at = None;
+        self.place = old.place.clone();
         self.pristine_at = pristine.then_some(self.epoch);
     }
     pub(crate) fn places_of(&self, id: OpId) -> &[u32] {

@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 use crate::contents::{Contents, Item};
-use crate::{DType, Def, Dim, DimEq, GraphId, Model, Name, Op, OpId, Shape, Tensor, ValueId, ValueType};
+use crate::{DType, Def, Dim, DimEq, GraphId, Model, Name, Op, OpData, OpId, Shape, Tensor, ValueId, ValueType};
 
 /// What is known of a value.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,10 @@ impl Fact {
     /// A fact of a type alone.
     pub fn of_type(ty: ValueType) -> Self {
         Self { ty, contents: None, tensor: None }
+    }
+    /// What is known of the elements, of a constant too.
+    pub fn known_contents(&self) -> Option<Contents> {
+        self.contents.clone().or_else(|| Contents::of_tensor(self.tensor.as_ref()?))
     }
 }
 
@@ -51,6 +55,7 @@ pub struct InferCx<'a> {
     results: SmallVec<[Fact; 1]>,
     result_names: SmallVec<[Option<Name>; 1]>,
     equal: Vec<(Dim, Dim)>,
+    place: Place,
     regions: Option<&'a mut RegionInference<'a>>,
 }
 
@@ -58,7 +63,12 @@ impl<'a> InferCx<'a> {
     /// A frame with facts of the operands (captures excluded) and names of the results.
     pub fn new(operands: SmallVec<[Option<Fact>; 4]>, result_names: SmallVec<[Option<Name>; 1]>) -> Self {
         let results = result_names.iter().map(|_| Fact::default()).collect();
-        Self { operands, results, result_names, equal: Vec::new(), regions: None }
+        Self { operands, results, result_names, equal: Vec::new(), place: Place::default(), regions: None }
+    }
+    /// A frame of an operator that stands there.
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = place;
+        self
     }
     /// A frame that can infer regions.
     pub fn with_regions(mut self, regions: &'a mut RegionInference<'a>) -> Self {
@@ -103,8 +113,7 @@ impl<'a> InferCx<'a> {
     }
     /// What is known of the elements of an operand.
     pub fn contents(&self, slot: usize) -> Option<Contents> {
-        let fact = self.fact(slot)?;
-        fact.contents.clone().or_else(|| Contents::of_tensor(fact.tensor.as_ref()?))
+        self.fact(slot)?.known_contents()
     }
     /// Whether [`Self::contents`] may give something; costs nothing.
     pub fn may_know(&self, slot: usize) -> bool {
@@ -169,7 +178,7 @@ impl<'a> InferCx<'a> {
     /// A size that depends on data: a symbol of its own for this result and axis.
     pub fn fresh(&self, slot: usize, axis: usize) -> Dim {
         match self.result_names.get(slot) {
-            Some(Some(name)) => Dim::symbol(format!("{FRESH}{name}.{axis}")),
+            Some(Some(name)) => Dim::symbol(format!("{FRESH}{}{name}.{axis}", self.place.scope)),
             _ => Dim::Unknown,
         }
     }
@@ -239,14 +248,29 @@ impl<'a> InferCx<'a> {
         }
         Ok(found)
     }
-    /// The results are those of the region, run on the operands.
-    pub fn results_from_region(&mut self, region: usize) {
-        let inputs: Vec<Fact> = self.operands.iter().flatten().cloned().collect();
-        if let Ok(outputs) = self.infer_region(region, &inputs) {
-            for (slot, fact) in outputs.into_iter().enumerate() {
-                self.set_fact(slot, fact);
-            }
+    /// The results are those of the region, run on the operands that are present. Without a region nothing is known.
+    pub fn results_from_region(&mut self, region: usize) -> Result<(), InferError> {
+        if self.regions.is_none() {
+            return Ok(());
         }
+        let inputs: Vec<Fact> = self.operands.iter().flatten().cloned().collect();
+        for (slot, fact) in self.infer_region(region, &inputs)?.into_iter().enumerate() {
+            self.set_fact(slot, fact);
+        }
+        Ok(())
+    }
+    /// How many regions the operator stands in.
+    pub fn depth(&self) -> u32 {
+        self.place.depth
+    }
+    /// Whether the dim names a size that belongs to one run of a region of this operator, and may differ in the next.
+    pub fn is_of_region(&self, dim: &Dim) -> bool {
+        let Some(scope) = self.place.below(&self.result_names, None) else { return !dim.is_unknown() };
+        let mut inside = false;
+        dim.visit_symbols(&mut |name| {
+            inside |= name.strip_prefix(FRESH).is_some_and(|name| name.starts_with(scope.scope.as_str()));
+        });
+        inside
     }
     /// Infers a region with facts of its inputs, captures excluded.
     pub fn infer_region(&mut self, region: usize, inputs: &[Fact]) -> Result<Vec<Fact>, InferError> {
@@ -254,6 +278,30 @@ impl<'a> InferCx<'a> {
             Some(infer) => infer(region, inputs),
             None => Err(InferError::new("this operator has no region")),
         }
+    }
+}
+
+/// Where a graph stands: symbols that inference makes up in it carry its scope, because names of values are unique in
+/// their graph only, and every call of a function has a body of its own.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Place {
+    /// Empty for the main graph.
+    scope: Name,
+    /// The number of graphs around it.
+    depth: u32,
+}
+
+impl Place {
+    /// The place of an entry of the model: of all but the first, under its name.
+    fn of_entry(index: usize, name: &Name) -> Self {
+        let scope = if index == 0 { Name::default() } else { format!("{name}{FRESH}").into() };
+        Self { scope, depth: 0 }
+    }
+    /// The place of a region of an operator with these results; of the operator's regions altogether when none is named.
+    fn below(&self, results: &[Option<Name>], region: Option<usize>) -> Option<Self> {
+        let owner = results.iter().flatten().next()?;
+        let region = region.map(|region| format!("{region}{FRESH}")).unwrap_or_default();
+        Some(Self { scope: format!("{}{owner}{FRESH}{region}", self.scope).into(), depth: self.depth + 1 })
     }
 }
 
@@ -308,7 +356,10 @@ impl Model {
     /// operator without a type stay as they were.
     pub fn infer(&mut self) -> InferReport {
         let mut report = InferReport::default();
-        for graph in self.entries.values().copied().collect::<Vec<_>>() {
+        let entries: Vec<(GraphId, Place)> =
+            self.entries.iter().enumerate().map(|(index, (name, id))| (*id, Place::of_entry(index, name))).collect();
+        for (graph, place) in entries {
+            self.graph_mut(graph).set_place(place);
             self.infer_graph(graph, &mut report);
         }
         report
@@ -319,23 +370,37 @@ impl Model {
     pub fn infer_afresh(&mut self) -> InferReport {
         for id in self.live_graphs() {
             let is_entry = self.entries.values().any(|entry| *entry == id);
-            let graph = self.graph(id);
-            let stale: Vec<ValueId> = graph
-                .values()
-                .filter(|(_, value)| match value.def() {
-                    Def::Result { op, .. } => !matches!(graph.op(op).op(), Op::Custom(_)),
-                    Def::Input { .. } => !is_entry,
-                    _ => false,
-                })
-                .map(|(value, _)| value)
-                .collect();
-            for value in stale {
-                let graph = self.graph_mut(id);
-                graph.set_contents(value, None);
-                graph.set_type(value, ValueType::Unknown);
+            if !is_entry {
+                for input in self.graph(id).inputs().to_vec() {
+                    self.forget_type(id, input);
+                }
             }
+            self.forget_results(id);
         }
         self.infer()
+    }
+
+    /// Forgets the types of everything that a rule can infer.
+    fn forget_results(&mut self, id: GraphId) {
+        let graph = self.graph(id);
+        let opaque = |op: &OpData| match op.op() {
+            Op::Custom(_) => true,
+            Op::Call(_) => op.regions().is_empty(),
+            _ => false,
+        };
+        let inferable = graph.ops().filter(|(_, data)| !opaque(data));
+        let stale: Vec<ValueId> = inferable.flat_map(|(_, data)| data.results().iter().flatten().copied()).collect();
+        for value in stale {
+            self.forget_type(id, value);
+        }
+    }
+
+    /// Back to what the file declares.
+    fn forget_type(&mut self, id: GraphId, value: ValueId) {
+        let graph = self.graph_mut(id);
+        let declared = graph.value(value).extra().and_then(|extra| extra.declared.clone());
+        graph.set_contents(value, None);
+        graph.set_type(value, declared.unwrap_or_default());
     }
 
     fn infer_graph(&mut self, graph: GraphId, report: &mut InferReport) {
@@ -360,14 +425,18 @@ impl Model {
         data.results().iter().flatten().next().map(|value| graph.value(*value).name().clone()).unwrap_or_default()
     }
 
-    /// What is known of a value.
+    /// What is known of a value, as operators read it: a sparse constant is a tensor like any other.
     pub fn fact(&self, graph: GraphId, value: ValueId) -> Fact {
         let row = self.graph(graph).value(value);
         let tensor = match row.def() {
             Def::Constant(tensor) => Some(self.tensor(tensor).clone()),
             _ => None,
         };
-        Fact { ty: row.ty().clone(), contents: row.contents().cloned(), tensor }
+        let ty = match (row.ty(), &tensor) {
+            (ValueType::SparseTensor(ty), Some(_)) => ValueType::Tensor(ty.clone()),
+            (ty, _) => ty.clone(),
+        };
+        Fact { ty, contents: row.contents().cloned(), tensor }
     }
 
     /// Infers the results of one operator (and its regions). Returns the results whose facts changed.
@@ -384,9 +453,11 @@ impl Model {
         let data = self.graph(graph).op(op);
         let (kind, regions) = (data.op().clone(), data.regions().to_vec());
         let operands = data.formals().iter().map(|v| v.map(|v| self.fact(graph, v))).collect();
-        let names = data.results().iter().map(|v| v.map(|v| self.graph(graph).value(v).name().clone())).collect();
-        let mut cx = InferCx::new(operands, names);
+        let names: SmallVec<[Option<Name>; 1]> =
+            data.results().iter().map(|v| v.map(|v| self.graph(graph).value(v).name().clone())).collect();
+        let place = self.graph(graph).place().clone();
         if regions.is_empty() {
+            let mut cx = InferCx::new(operands, names).at(place);
             kind.infer(&mut cx)?;
             let InferCx { results, equal, .. } = cx;
             self.note_equal(equal);
@@ -394,33 +465,34 @@ impl Model {
         }
         let captures: Vec<Fact> =
             data.captures().iter().map(|v| v.map(|v| self.fact(graph, v)).unwrap_or_default()).collect();
+        let places: Vec<Place> =
+            (0..regions.len()).map(|region| place.below(&names, Some(region)).unwrap_or_default()).collect();
+        // What a region's last inference found; earlier ones assumed types that did not hold.
+        let mut conflicts: Vec<Vec<InferConflict>> = vec![Vec::new(); regions.len()];
         let mut infer_region = |region: usize, inputs: &[Fact]| -> Result<Vec<Fact>, InferError> {
             let id = *regions.get(region).ok_or_else(|| InferError::new("the region is missing"))?;
+            self.graph_mut(id).set_place(places[region].clone());
+            self.forget_results(id);
             let formals: Vec<ValueId> = self.graph(id).inputs().to_vec();
             for (value, fact) in formals.iter().zip(inputs.iter().chain(&captures)) {
-                // A declaration is an assumption: of it only the element type is taken, and only where nothing is known.
-                let ty =
-                    match (&fact.ty, self.graph(id).value(*value).extra().and_then(|extra| extra.declared.as_ref())) {
-                        (ValueType::Unknown, Some(ValueType::Tensor(declared))) => {
-                            ValueType::tensor(declared.dtype, Shape::Unranked)
-                        }
-                        (known, _) => known.clone(),
-                    };
+                let declared = self.graph(id).value(*value).extra().and_then(|extra| extra.declared.clone());
+                let ty = declared.map_or_else(|| fact.ty.clone(), |declared| merge(&fact.ty, &declared).0);
                 self.graph_mut(id).set_type(*value, ty);
-                self.graph_mut(id).set_contents(*value, fact.contents.clone());
+                self.graph_mut(id).set_contents(*value, fact.known_contents());
             }
             let mut inner = InferReport::default();
             self.infer_graph(id, &mut inner);
-            let error = inner.errors.first().map(ToString::to_string);
-            report.conflicts.extend(inner.conflicts);
-            match error {
+            conflicts[region] = inner.conflicts;
+            match inner.errors.first() {
                 Some(error) => Err(InferError::new(format!("in its body: {error}"))),
                 None => Ok(self.graph(id).outputs().iter().map(|v| self.fact(id, *v)).collect()),
             }
         };
-        let mut cx = cx.with_regions(&mut infer_region);
-        kind.infer(&mut cx)?;
+        let mut cx = InferCx::new(operands, names).at(place).with_regions(&mut infer_region);
+        let outcome = kind.infer(&mut cx);
         let InferCx { results, equal, .. } = cx;
+        report.conflicts.extend(conflicts.into_iter().flatten());
+        outcome?;
         self.note_equal(equal);
         Ok(self.store(graph, op, results, report))
     }
@@ -451,10 +523,11 @@ impl Model {
                 let declared = row.ty().clone();
                 report.conflicts.push(InferConflict { graph, value, inferred: fact.ty.clone(), declared });
             }
-            if ty != *row.ty() || fact.contents.as_ref() != row.contents() {
+            let contents = fact.known_contents();
+            if ty != *row.ty() || contents.as_ref() != row.contents() {
                 let graph = self.graph_mut(graph);
                 graph.set_type(value, ty);
-                graph.set_contents(value, fact.contents);
+                graph.set_contents(value, contents);
                 changed.push(value);
             }
         }

@@ -10,6 +10,7 @@ mod custom;
 mod elements;
 mod elementwise;
 pub mod geometry;
+mod join;
 mod macros;
 mod properties;
 #[cfg(test)]
@@ -109,7 +110,7 @@ macro_rules! ops {
                 match self { $(Op::$name(op) => op.encode(),)* Op::Call(_) | Op::Custom(_) => Vec::new() }
             }
             pub(crate) fn infer(&self, cx: &mut InferCx<'_>) -> Result<(), InferError> {
-                match self { $(Op::$name(op) => op.infer(cx),)* Op::Call(_) => { cx.results_from_region(0); Ok(()) } Op::Custom(_) => Ok(()) }
+                match self { $(Op::$name(op) => op.infer(cx),)* Op::Call(_) => cx.results_from_region(0), Op::Custom(_) => Ok(()) }
             }
             pub(crate) fn macs(&self, cx: &InferCx<'_>) -> Dim {
                 match self { $(Op::$name(op) => op.macs(cx),)* Op::Call(_) | Op::Custom(_) => Dim::Known(0) }

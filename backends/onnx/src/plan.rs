@@ -269,10 +269,11 @@ impl<'m> Plan<'m> {
             && graph.ops().all(|(_, data)| data.regions().iter().all(|region| self.is_pristine(*region)))
     }
 
-    /// A subgraph must not return what it takes from outside, and the main graph must return values under their own
-    /// names: where that is not so, a copy is returned.
+    /// A subgraph must not return what it takes from outside nor one value twice (ONNX Runtime mixes the two up), and the
+    /// main graph must return values under their own names: where that is not so, a copy is returned.
     fn outputs(&mut self, place: usize, id: GraphId) {
         let graph = self.slots.model.graph(id);
+        let mut returned_before = rustc_hash::FxHashSet::default();
         for value in graph.outputs() {
             let slot = self.slots.of(id, *value);
             let root = self.slots.root(slot);
@@ -281,7 +282,9 @@ impl<'m> Plan<'m> {
             let copied = match self.graphs[place].role {
                 Role::Main => renamed,
                 // Constants are looked at when their places are known.
-                Role::Region | Role::Function => !constant && self.defined_in(root) != Some(place),
+                Role::Region | Role::Function => {
+                    !returned_before.insert(root) || (!constant && self.defined_in(root) != Some(place))
+                }
             };
             let returned = if copied { self.copy(place, root, slot) } else { slot };
             self.graphs[place].outputs.push((returned, slot));

@@ -1,0 +1,44 @@
+//! Bytes in: read, verify, optimise losslessly with local checks, write, read again. Nothing may panic, whatever the bytes.
+
+#![no_main]
+
+use bytes::Bytes;
+use edgesmith_backend::{Backend, BackendSpec, LowerCx};
+use edgesmith_backend_onnx::OnnxBackend;
+use edgesmith_frontend::NoExternalData;
+use edgesmith_frontend_onnx::{ImportOptions, import};
+use edgesmith_pass::{CheckMode, Pipeline, Registry, RunOptions, run_pipeline};
+use libfuzzer_sys::fuzz_target;
+
+const LOSSLESS: &str = "[[pass]]\nuse = 'canonicalization'\n[[pass]]\nuse = 'fusion'\n[[pass]]\nuse = 'canonicalization'\n";
+
+fuzz_target!(|data: &[u8]| {
+    let bytes = Bytes::copy_from_slice(data);
+    let Ok(read) = import(bytes, &NoExternalData, &ImportOptions::default()) else { return };
+    let mut model = read.model;
+    model.verify().expect("what the frontend reads is valid");
+    let mut registry = Registry::new();
+    edgesmith_pass_canonicalization::register(&mut registry);
+    edgesmith_pass_fusion::register(&mut registry);
+    let pipeline = Pipeline::parse(LOSSLESS, &registry).expect("the preset is well formed");
+    let options = RunOptions {
+        check: CheckMode::Local,
+        fuel: None,
+        keep_going: false,
+        engine: None,
+        clock: &|| 0.0,
+        progress: &|_, _, _| {},
+    };
+    // The manager catches panics of passes; here each of them is a find.
+    match run_pipeline(&mut model, &pipeline, &options, &|_| None) {
+        Ok(_) => {}
+        Err(failure) => assert!(!failure.internal, "{failure}"),
+    }
+    let backend = OnnxBackend::new(Default::default());
+    let Ok(artefact) = backend.lower(&model, &LowerCx::default()) else { return };
+    let Ok(files) = artefact.to_memory("fuzz.onnx") else { return };
+    if files.len() == 1 {
+        let written = Bytes::from(files[0].1.clone());
+        import(written, &NoExternalData, &ImportOptions::default()).expect("what the backend writes can be read");
+    }
+});

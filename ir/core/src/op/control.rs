@@ -38,10 +38,9 @@ operator! {
     }
 }
 
-/// Rounds after which the shapes of carried values that still change are given up; after as many again, all of them.
-const ROUNDS: usize = 3;
-/// Loops that stand this deep in others give up at once: rounds multiply.
-const DEEP: u32 = 3;
+/// Rounds after which the shapes of all carried values are given up, for a loop that stands in so many others: the
+/// rounds of a loop multiply those of the loops in it.
+const ROUNDS: [u32; 3] = [16, 6, 3];
 
 fn branches(_: &If, cx: &mut InferCx<'_>) -> Result<(), InferError> {
     if let Some(extents) = cx.shape(0).extents()
@@ -103,14 +102,10 @@ fn carry(
     inputs: impl Fn(&[ValueType]) -> Vec<Fact>,
 ) -> Result<Carried, InferError> {
     let mut types = initial;
-    let mut unsettled = vec![cx.depth() >= DEEP; types.len()];
-    let first = if cx.depth() >= DEEP { 2 * ROUNDS } else { 0 };
-    for round in first.. {
-        if round >= ROUNDS {
-            let give_up = |(ty, unsettled): (&ValueType, &bool)| {
-                if *unsettled || round >= 2 * ROUNDS { shapeless(ty) } else { ty.clone() }
-            };
-            types = types.iter().zip(&unsettled).map(give_up).collect();
+    let rounds = ROUNDS.get(cx.depth() as usize).copied().unwrap_or(0);
+    for round in 0.. {
+        if round == rounds {
+            types = types.iter().map(shapeless).collect();
         }
         let outputs = cx.infer_region(0, &inputs(&types))?;
         if outputs.len() < head + types.len() {
@@ -124,12 +119,11 @@ fn carry(
             |fact: &Fact| fact.ty.map_dims(&mut |dim| if cx.is_of_region(dim) { Dim::Unknown } else { dim.clone() });
         let after: Vec<ValueType> = outputs[head..head + types.len()].iter().map(outside).collect();
         let joined: Vec<ValueType> = types.iter().zip(&after).map(|(a, b)| join_types(a, b)).collect();
-        if joined == types || round > 2 * ROUNDS {
+        if joined == types || round > rounds {
             let tail = outputs[head + types.len()..].iter().map(outside).collect();
             let head = outputs.into_iter().take(head).collect();
             return Ok(Carried { types, after, head, tail });
         }
-        unsettled = joined.iter().zip(&types).map(|(joined, ty)| joined != ty).collect();
         types = joined;
     }
     Err(InferError::new("the body does not settle"))

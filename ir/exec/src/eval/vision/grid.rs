@@ -28,8 +28,8 @@ impl Axis {
             ((coordinate + 1.0) * n - 1.0) / 2.0
         };
         let place = if self.mode == GridMode::Nearest { place.round_ties_even() } else { place };
-        let (low, high) = self.borders();
-        if place < low || place > high { self.brought_in(place) } else { place }
+        // Padding with the border is a matter of the elements alone; a reflected place has reflected elements.
+        if self.padding == GridPadding::Reflection { self.brought_in(place) } else { place }
     }
     /// Where the input begins and ends.
     fn borders(&self) -> (f64, f64) {

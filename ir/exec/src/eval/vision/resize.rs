@@ -28,34 +28,44 @@ struct Sampling<'a> {
 }
 
 impl Sampling<'_> {
-    /// The length in the formulas: of the output, but fractional where a scale makes it so.
+    /// The length of the output, fractional where a scale makes it so. With aligned corners the node tests want that;
+    /// ONNX Runtime takes the whole length, as everybody does for regions.
     fn length(&self) -> f64 {
         let exact = self.axis.scale * self.axis.input as f64;
         if (exact - self.axis.output as f64).abs() < 1e-9 * exact { self.axis.output as f64 } else { exact }
     }
 
+    /// A place of the output in units of the input. Where sizes are given the quotient is rounded once, so that ties
+    /// between two elements stay ties.
+    fn unscaled(&self, x: f64) -> f64 {
+        let (input, output) = (self.axis.input as f64, self.axis.output as f64);
+        if self.axis.scale == output / input { x * input / output } else { x / self.axis.scale }
+    }
+
     fn place(&self, index: usize) -> Place {
-        let (x, n, scale) = (index as f64, self.axis.input as f64, self.axis.scale);
-        let half_pixel = (x + 0.5) / scale - 0.5;
+        let (x, n) = (index as f64, self.axis.input as f64);
+        let half_pixel = self.unscaled(x + 0.5) - 0.5;
         Place::At(match self.op.coordinate_transformation_mode {
             CoordinateTransform::HalfPixel => half_pixel,
+            // The centre of the output lies on the centre of the input.
             CoordinateTransform::HalfPixelSymmetric => {
-                n / 2.0 * (1.0 - self.axis.output as f64 / self.length()) + half_pixel
+                n / 2.0 - 0.5 + (x + 0.5 - self.axis.output as f64 / 2.0) / self.axis.scale
             }
             CoordinateTransform::PytorchHalfPixel if self.axis.output == 1 => 0.0,
             CoordinateTransform::PytorchHalfPixel => half_pixel,
             CoordinateTransform::AlignCorners if self.length() == 1.0 => 0.0,
             CoordinateTransform::AlignCorners => x * (n - 1.0) / (self.length() - 1.0),
-            CoordinateTransform::Asymmetric => x / scale,
-            CoordinateTransform::TfHalfPixelForNn => (x + 0.5) / scale,
+            CoordinateTransform::Asymmetric => self.unscaled(x),
+            CoordinateTransform::TfHalfPixelForNn => self.unscaled(x + 0.5),
             CoordinateTransform::TfCropAndResize => {
-                let (start, end) = self.roi;
-                let place = if self.length() == 1.0 {
-                    0.5 * (start + end) * (n - 1.0)
+                let ((start, end), last) = (self.roi, self.axis.output as f64 - 1.0);
+                let place = if last > 0.0 {
+                    start * (n - 1.0) + x * (end - start) * (n - 1.0) / last
                 } else {
-                    start * (n - 1.0) + x * (end - start) * (n - 1.0) / (self.length() - 1.0)
+                    0.5 * (start + end) * (n - 1.0)
                 };
-                if !(0.0..=n - 1.0).contains(&place) {
+                // Compared in binary32, in which regions come: 1 less 0.2 plus 0.2 is 1 there.
+                if !(0.0..=n as f32 - 1.0).contains(&(place as f32)) {
                     return Place::Outside;
                 }
                 place

@@ -44,7 +44,7 @@ impl Plan {
     /// Lowers and plans a model whose inputs have fixed shapes.
     pub(crate) fn new(model: &Model, graph: GraphId, wanted: &[ValueId], effort: Effort) -> Result<Self, EngineError> {
         let g = model.graph(graph);
-        let mut lowering = Lowering::new(model, &SymbolScope::default());
+        let mut lowering = Lowering::new(model, &SymbolScope::default(), effort);
         let mut inputs = Vec::new();
         let mut wires = Vec::new();
         for value in g.inputs() {

@@ -15,8 +15,9 @@ mod tensor;
 mod types;
 
 use bytes::Bytes;
-use edgesmith_frontend::{Diagnostics, ExternalData};
-use edgesmith_ir::Model;
+use edgesmith_frontend::{Diagnostics, ExternalData, NoExternalData};
+use edgesmith_ir::{Model, Tensor};
+use edgesmith_onnx_proto::TensorProto;
 
 pub use error::{ImportError, NodeFault, TensorFault, UnknownOperator};
 pub use opset::{NEWEST_OPSET, OLDEST_OPSET};
@@ -46,4 +47,13 @@ pub struct Import {
 /// [`ImportError`], when the bytes are no model, or not one that means something.
 pub fn import(bytes: Bytes, external: &dyn ExternalData, options: &ImportOptions) -> Result<Import, ImportError> {
     model::import(bytes, external, options)
+}
+
+/// Reads one `TensorProto`, as files of inputs and outputs hold them; its typed data are taken out of the message.
+///
+/// # Errors
+///
+/// [`TensorFault`], when it is no tensor, or keeps its data in another file.
+pub fn read_tensor(proto: &mut TensorProto) -> Result<Tensor, TensorFault> {
+    tensor::dense(proto, &NoExternalData)
 }

@@ -1,1 +1,3 @@
 //! Cross-crate tests on real models.
+
+pub mod node_tests;

@@ -5,6 +5,8 @@
 //! the IR inferred and the reference evaluator settle it. Results of other operators are compared with the inferred
 //! types; where tract sees another type or shape the operator is refused, because one of the two is wrong.
 
+mod branch;
+mod control;
 mod fold;
 #[cfg(feature = "wide")]
 mod hybrid;
@@ -16,7 +18,7 @@ mod proto;
 mod structure;
 pub(crate) mod wire;
 
-use edgesmith_exec::Obstacle;
+use edgesmith_exec::{Effort, Obstacle};
 use edgesmith_ir::id::EntityId;
 use edgesmith_ir::{Dim, GraphId, Model, Name, Op, OpId, ValueId, ValueType};
 use tract_core::internal::*;
@@ -84,6 +86,8 @@ pub(crate) struct Lowering<'m> {
     steps: usize,
     /// How many regions deep.
     depth: usize,
+    /// How much bodies are optimised.
+    effort: Effort,
 }
 
 /// Rounds of unrolled loops count in; more operators than this are no longer a model that anybody wants unrolled.
@@ -91,14 +95,14 @@ const MAX_STEPS: usize = 1_000_000;
 
 impl<'m> Lowering<'m> {
     /// An empty tract model in a scope of symbols.
-    pub(crate) fn new(model: &'m Model, symbols: &SymbolScope) -> Self {
+    pub(crate) fn new(model: &'m Model, symbols: &SymbolScope, effort: Effort) -> Self {
         let big = TypedModel { symbols: symbols.clone(), ..TypedModel::default() };
-        Self { model, big, top: None, splices: 0, steps: 0, depth: 0 }
+        Self { model, big, top: None, splices: 0, steps: 0, depth: 0, effort }
     }
 
     /// Lowering of a body, which becomes a tract model of its own.
     pub(crate) fn inner(&self) -> Self {
-        let mut inner = Self::new(self.model, &self.big.symbols);
+        let mut inner = Self::new(self.model, &self.big.symbols, self.effort);
         inner.top = self.top;
         inner.depth = self.depth + 1;
         inner

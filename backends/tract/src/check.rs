@@ -181,9 +181,38 @@ pub(crate) fn row(kind: OpKind) -> Option<Row> {
         }
         K::TopK => native(native::gather::search),
         K::Compress => either(native::gather::search, 18),
-        K::GRU | K::LSTM | K::RNN => hybrid(18),
-        K::NonMaxSuppression | K::NonZero => hybrid(18),
-        K::Identity => structural(""),
+        K::AffineGrid | K::GridSample | K::Resize => native(native::vision::lower),
+        K::Attention | K::RotaryEmbedding => native(native::attention::lower),
+        K::DFT | K::STFT => native(native::signal::lower),
+        K::DequantizeLinear | K::DynamicQuantizeLinear | K::MatMulInteger | K::QLinearMatMul | K::QuantizeLinear => {
+            native(native::quantized::lower)
+        }
+        K::ConvInteger | K::GRU | K::LSTM | K::NonMaxSuppression | K::NonZero | K::QLinearConv | K::RNN => hybrid(18),
+        K::Multinomial | K::RandomNormal | K::RandomNormalLike | K::RandomUniform | K::RandomUniformLike => hybrid(18),
+        K::Call => structural("the function has no body in the model"),
+        K::Dropout => structural("it drops at random, in training mode; turn training mode off"),
+        K::Identity => structural("it copies what tract cannot hold"),
+        K::If => structural("both branches must give equal types and shapes, or the condition be constant"),
+        K::Loop => structural("its trip count and condition must be known before the run"),
+        K::Scan => structural("its body must keep the shapes of its states"),
+        K::Shape | K::Size => Row { hybrid: Some(18), ..structural("the shape is known in the run only") },
+        K::ConcatFromSequence
+        | K::SequenceAt
+        | K::SequenceConstruct
+        | K::SequenceEmpty
+        | K::SequenceErase
+        | K::SequenceInsert
+        | K::SequenceLength
+        | K::SplitToSequence => structural("positions and lengths of sequences must be known before the run"),
+        K::Optional | K::OptionalGetElement | K::OptionalHasElement => {
+            structural("whether an optional is empty must be known before the run")
+        }
+        K::BlackmanWindow | K::ConstantOfShape | K::HammingWindow | K::HannWindow | K::MelWeightMatrix | K::Range => {
+            structural("its size is known in the run only")
+        }
+        K::Bernoulli => refused("tract draws no such random numbers; compare RandomUniform with the probabilities"),
+        K::BitCast | K::Col2Im | K::DeformConv | K::Det | K::MaxUnpool | K::RoiAlign | K::Unique => refused(FOLD),
+        K::Custom => refused("the operator is not of the standard; replace it by standard operators"),
         _ => return None,
     })
 }
@@ -199,8 +228,9 @@ pub fn route(kind: OpKind) -> Route {
     }
 }
 
-/// Everything in a graph (and below it) that no route covers, as far as kinds and element types tell.
-pub(crate) fn obstacles(model: &Model, graph: GraphId) -> Vec<Obstacle> {
+/// Everything in a graph (and below it) that no route covers, as far as kinds and element types tell; with the
+/// `evaluator`, operators that it computes are no obstacle.
+pub(crate) fn obstacles(model: &Model, graph: GraphId, evaluator: bool) -> Vec<Obstacle> {
     let mut found = Vec::new();
     let mut stack = vec![graph];
     while let Some(id) = stack.pop() {
@@ -227,7 +257,7 @@ pub(crate) fn obstacles(model: &Model, graph: GraphId) -> Vec<Obstacle> {
                 }
                 continue;
             }
-            if let Some(reason) = obstacle(model, id, op) {
+            if let Some(reason) = obstacle(model, id, op, evaluator) {
                 found.push(Obstacle { graph: id, op, label: crate::lower::label(model, id, op), reason });
             }
         }
@@ -236,11 +266,12 @@ pub(crate) fn obstacles(model: &Model, graph: GraphId) -> Vec<Obstacle> {
     found
 }
 
-fn obstacle(model: &Model, graph: GraphId, op: OpId) -> Option<String> {
+fn obstacle(model: &Model, graph: GraphId, op: OpId, evaluator: bool) -> Option<String> {
     let g = model.graph(graph);
     let data = g.op(op);
     let kind = data.op().kind();
-    if route(kind) == Route::Refused {
+    let borrows = evaluator && !data.op().is_random();
+    if route(kind) == Route::Refused && !borrows {
         let remedy = row(kind).map_or("this engine does not know the operator", |row| row.remedy);
         return Some(remedy.to_owned());
     }
@@ -261,4 +292,36 @@ fn obstacle(model: &Model, graph: GraphId, op: OpId) -> Option<String> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_has_a_row_with_a_route_or_a_remedy() {
+        for kind in OpKind::ALL {
+            let row = row(*kind).unwrap_or_else(|| panic!("{kind} has no row"));
+            assert!(!row.remedy.is_empty(), "{kind} has no remedy");
+        }
+    }
+
+    /// A hybrid row without a builder would refuse everything.
+    #[cfg(feature = "wide")]
+    #[test]
+    fn every_hybrid_row_has_a_builder() {
+        for kind in OpKind::ALL {
+            if row(*kind).is_some_and(|row| row.hybrid.is_some()) {
+                assert!(crate::lower::has_builder(kind.name()), "tract-onnx has no {kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn routes_follow_the_rows() {
+        assert_eq!(route(OpKind::Conv), Route::Native);
+        assert_eq!(route(OpKind::If), Route::Structural);
+        assert_eq!(route(OpKind::DeformConv), Route::Refused);
+        assert_eq!(route(OpKind::LSTM), if cfg!(feature = "wide") { Route::Hybrid } else { Route::Refused });
+    }
 }

@@ -7,6 +7,7 @@ use edgesmith_ir::{GraphId, Model, Name, ValueId};
 
 use crate::bind::{self, BindingKey};
 use crate::check;
+use crate::lower::LoweringOptions;
 use crate::plan::{ENGINE, Plan, TractState};
 use crate::profile;
 
@@ -14,8 +15,26 @@ use crate::profile;
 ///
 /// f16 and bf16 are computed in f32 throughout: tract's f16 is emulated on most processors, 300 times slower. Only
 /// explicit casts and the values that leave the engine are rounded.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TractEngine;
+#[derive(Clone, Copy, Debug)]
+pub struct TractEngine {
+    /// Whether the reference evaluator runs operators that tract lacks or computes wrongly, one by one, inside tract's
+    /// plan. They are slow, and of them this engine is no second opinion.
+    pub evaluator: bool,
+}
+
+impl Default for TractEngine {
+    /// With the evaluator.
+    fn default() -> Self {
+        Self { evaluator: true }
+    }
+}
+
+impl TractEngine {
+    /// tract alone.
+    pub fn alone() -> Self {
+        Self { evaluator: false }
+    }
+}
 
 /// Plans kept per prepared model; more bindings than this are lowered again as they come round.
 const PLANS: usize = 8;
@@ -26,7 +45,7 @@ impl Engine for TractEngine {
     }
 
     fn check(&self, model: &Model) -> Vec<Obstacle> {
-        model.entries.values().flat_map(|graph| check::obstacles(model, *graph)).collect()
+        model.entries.values().flat_map(|graph| check::obstacles(model, *graph, self.evaluator)).collect()
     }
 
     fn prepare(&self, model: &Model, request: &Request) -> Result<Box<dyn Prepared>, EngineError> {
@@ -38,7 +57,7 @@ impl Engine for TractEngine {
             None => model.main().ok_or_else(|| EngineError::Request("the model has no graph".to_owned()))?,
         };
         let wanted = wanted(model, graph, &request.taps)?;
-        let obstacles = check::obstacles(model, graph);
+        let obstacles = check::obstacles(model, graph, self.evaluator);
         if !obstacles.is_empty() {
             return Err(EngineError::Unsupported { engine: ENGINE, obstacles });
         }
@@ -47,7 +66,8 @@ impl Engine for TractEngine {
             graph,
             wanted,
             effort: request.effort,
-            plans: Mutex::new(Plans { build_in: false, kept: Vec::new() }),
+            ways: if self.evaluator { &WAYS } else { &WAYS[..2] },
+            plans: Mutex::new(Plans { way: 0, kept: Vec::new() }),
         };
         Ok(Box::new(Shared(Arc::new(prepared))))
     }
@@ -83,12 +103,31 @@ struct TractModel {
     graph: GraphId,
     wanted: Vec<ValueId>,
     effort: Effort,
+    ways: &'static [Way],
     plans: Mutex<Plans>,
 }
 
-struct Plans {
-    /// Whether small inputs are built in: learnt when a model could not be lowered with them open.
+/// A way to lower a model.
+#[derive(Clone, Copy)]
+struct Way {
+    /// Small inputs become constants: the shapes that they hold (of Reshape, Resize, ...) are known then. The model is
+    /// lowered anew whenever they change.
     build_in: bool,
+    /// The evaluator runs what tract cannot.
+    evaluator: bool,
+}
+
+/// The ways in the order in which they are tried; the last two only where the evaluator may help.
+const WAYS: [Way; 4] = [
+    Way { build_in: false, evaluator: false },
+    Way { build_in: true, evaluator: false },
+    Way { build_in: false, evaluator: true },
+    Way { build_in: true, evaluator: true },
+];
+
+struct Plans {
+    /// The first way by which the model could be lowered, or the first not yet known to fail.
+    way: usize,
     /// Most recently used last.
     kept: Vec<(BindingKey, Arc<Plan>)>,
 }
@@ -97,8 +136,9 @@ impl TractModel {
     /// The plan for these inputs. Workers that ask for the same one wait for each other, so it is made once.
     fn plan(&self, inputs: &Values) -> Result<Arc<Plan>, EngineError> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let key = bind::key(&self.model, self.graph, inputs, plans.build_in)?;
+        let mut last_error = None;
+        for (number, way) in self.ways.iter().enumerate().skip(plans.way) {
+            let key = bind::key(&self.model, self.graph, inputs, way.build_in)?;
             if let Some(at) = plans.kept.iter().position(|(known, _)| *known == key) {
                 let entry = plans.kept.remove(at);
                 let plan = Arc::clone(&entry.1);
@@ -106,25 +146,23 @@ impl TractModel {
                 return Ok(plan);
             }
             let bound = bind::bind(&self.model, self.graph, &key)?;
-            match Plan::new(&bound, self.graph, &self.wanted, self.effort) {
+            let options = LoweringOptions { effort: self.effort, evaluator: way.evaluator };
+            match Plan::new(&bound, self.graph, &self.wanted, options) {
                 Ok(plan) => {
                     let plan = Arc::new(plan);
                     if plans.kept.len() == PLANS {
                         plans.kept.remove(0);
                     }
                     plans.kept.push((key, Arc::clone(&plan)));
+                    plans.way = number;
                     return Ok(plan);
                 }
                 Err(error) => {
-                    // Shapes that an input holds (of Reshape, Resize, ...) are known once that input is a constant.
-                    let with = bind::key(&self.model, self.graph, inputs, true)?;
-                    if plans.build_in || with == key {
-                        return Err(error);
-                    }
-                    plans.build_in = true;
+                    last_error = Some(error);
                 }
             }
         }
+        Err(last_error.unwrap_or_else(|| EngineError::Request("there is no way to lower the model".to_owned())))
     }
 }
 

@@ -8,7 +8,7 @@ use tract_core::plan::{SimplePlan, SimpleState};
 
 use crate::guard::{guarded, guarded_result};
 use crate::lower::wire::Wire;
-use crate::lower::{Failure, Lowering};
+use crate::lower::{Failure, Lowering, LoweringOptions};
 use crate::prepare::{PIECE, forget_between_runs, prepare};
 use crate::tensor::{datum_type, extents, from_tract, to_tract};
 
@@ -42,9 +42,14 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Lowers and plans a model whose inputs have fixed shapes.
-    pub(crate) fn new(model: &Model, graph: GraphId, wanted: &[ValueId], effort: Effort) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        model: &Model,
+        graph: GraphId,
+        wanted: &[ValueId],
+        options: LoweringOptions,
+    ) -> Result<Self, EngineError> {
         let g = model.graph(graph);
-        let mut lowering = Lowering::new(model, &SymbolScope::default(), effort);
+        let mut lowering = Lowering::new(model, &SymbolScope::default(), options);
         let mut inputs = Vec::new();
         let mut wires = Vec::new();
         for value in g.inputs() {
@@ -69,10 +74,11 @@ impl Plan {
         for value in wanted {
             let row = g.value(*value);
             let wire = frame.get(*value).ok_or_else(|| internal(row.name(), "it was not lowered"))?;
-            let source = source(wire, row.ty().dtype(), &mut outputs);
+            let declared = || row.extra().and_then(|extra| extra.declared.as_ref()?.dtype());
+            let source = source(wire, row.ty().dtype().or_else(declared), &mut outputs);
             results.push((row.name().clone(), source));
         }
-        let plan = finish(lowering.big, &outputs, effort)?;
+        let plan = finish(lowering.big, &outputs, options.effort)?;
         Ok(Self { plan, inputs, results })
     }
 

@@ -97,7 +97,8 @@ impl Lowering<'_> {
             inputs.extend(carried);
             inputs.extend(captures.iter().cloned());
             let results = self.inline(body, inputs, false)?;
-            let mut results = results.into_iter().map(|wire| wire.ok_or_else(|| unsupported("its body lacks a result")));
+            let mut results =
+                results.into_iter().map(|wire| wire.ok_or_else(|| unsupported("its body lacks a result")));
             let condition = results.next().ok_or_else(|| unsupported("its body has no results"))??;
             carried = results.by_ref().take(states).collect::<Result<_, _>>()?;
             for (list, wire) in collected.iter_mut().zip(results) {
@@ -243,7 +244,7 @@ impl Lowering<'_> {
     fn plan(&self, mut body: TypedModel, outputs: &[OutletId]) -> Result<Arc<crate::plan::TractPlan>, Problem> {
         body.select_output_outlets(outputs)?;
         forget_between_runs(&mut body);
-        let ready = match self.effort {
+        let ready = match self.options.effort {
             Effort::Once => body,
             Effort::Many => prepare(body, PIECE).map_err(Problem::Unsupported)?,
         };

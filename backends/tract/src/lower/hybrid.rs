@@ -21,6 +21,12 @@ fn framework() -> &'static Onnx {
     FRAMEWORK.get_or_init(tract_onnx::onnx)
 }
 
+/// Whether there is a builder for operators of this name.
+#[cfg(test)]
+pub(crate) fn has_builder(name: &str) -> bool {
+    framework().op_register.0.contains_key(name)
+}
+
 /// Lowers one operator, given to the builder in the form of the operator set `opset`.
 pub(crate) fn lower(
     op: &Op,

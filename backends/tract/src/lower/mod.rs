@@ -5,6 +5,7 @@
 //! the IR inferred and the reference evaluator settle it. Results of other operators are compared with the inferred
 //! types; where tract sees another type or shape the operator is refused, because one of the two is wrong.
 
+mod borrowed;
 mod branch;
 mod control;
 mod fold;
@@ -15,11 +16,13 @@ pub(crate) mod native;
 pub(crate) mod part;
 #[cfg(feature = "wide")]
 mod proto;
+mod quantize;
 mod structure;
 pub(crate) mod wire;
 
 use edgesmith_exec::{Effort, Obstacle};
 use edgesmith_ir::id::EntityId;
+use edgesmith_ir::op::Cast;
 use edgesmith_ir::{Dim, GraphId, Model, Name, Op, OpId, ValueId, ValueType};
 use tract_core::internal::*;
 
@@ -27,8 +30,15 @@ use crate::check;
 use crate::guard::guarded_result;
 use crate::splice::{add_constant, splice};
 use crate::tensor::datum_type;
+use borrowed::Borrowed;
 use part::Part;
 use wire::{Known, Wire};
+
+/// Whether tract-onnx builds an operator of this name.
+#[cfg(all(test, feature = "wide"))]
+pub(crate) fn has_builder(name: &str) -> bool {
+    hybrid::has_builder(name)
+}
 
 /// Why a graph cannot be lowered.
 #[derive(Debug)]
@@ -86,8 +96,16 @@ pub(crate) struct Lowering<'m> {
     steps: usize,
     /// How many regions deep.
     depth: usize,
+    options: LoweringOptions,
+}
+
+/// How to lower.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LoweringOptions {
     /// How much bodies are optimised.
-    effort: Effort,
+    pub(crate) effort: Effort,
+    /// Whether the reference evaluator may run what tract cannot.
+    pub(crate) evaluator: bool,
 }
 
 /// Rounds of unrolled loops count in; more operators than this are no longer a model that anybody wants unrolled.
@@ -95,14 +113,14 @@ const MAX_STEPS: usize = 1_000_000;
 
 impl<'m> Lowering<'m> {
     /// An empty tract model in a scope of symbols.
-    pub(crate) fn new(model: &'m Model, symbols: &SymbolScope, effort: Effort) -> Self {
+    pub(crate) fn new(model: &'m Model, symbols: &SymbolScope, options: LoweringOptions) -> Self {
         let big = TypedModel { symbols: symbols.clone(), ..TypedModel::default() };
-        Self { model, big, top: None, splices: 0, steps: 0, depth: 0, effort }
+        Self { model, big, top: None, splices: 0, steps: 0, depth: 0, options }
     }
 
     /// Lowering of a body, which becomes a tract model of its own.
     pub(crate) fn inner(&self) -> Self {
-        let mut inner = Self::new(self.model, &self.big.symbols, self.effort);
+        let mut inner = Self::new(self.model, &self.big.symbols, self.options);
         inner.top = self.top;
         inner.depth = self.depth + 1;
         inner
@@ -212,6 +230,8 @@ impl<'m> Lowering<'m> {
         if let Some(folded) = fold::evaluate(self.model, graph, id, operands, &wanted)? {
             return Ok(folded);
         }
+        let like = self.explicit_cast(graph, id);
+        let op = like.as_ref().unwrap_or(op);
         let Some(row) = check::row(op.kind()) else {
             return Err(Problem::Unsupported(format!("this engine does not know {}", op.name())));
         };
@@ -235,7 +255,47 @@ impl<'m> Lowering<'m> {
                 Err(message) => refusal = Some(message),
             }
         }
-        Err(Problem::Unsupported(refusal.unwrap_or_else(|| row.remedy.to_owned())))
+        let refusal = refusal.unwrap_or_else(|| row.remedy.to_owned());
+        if !self.options.evaluator || row.structural {
+            return Err(Problem::Unsupported(refusal));
+        }
+        let part = guarded_result(|| self.borrow(graph, id, &facts, &wanted))
+            .map_err(|message| Problem::Unsupported(format!("{refusal}; nor can the evaluator: {message}")))?;
+        self.adopt(part, &outlets, &wanted)
+    }
+
+    /// The operator as one that the reference evaluator runs.
+    fn borrow(
+        &self,
+        graph: GraphId,
+        id: OpId,
+        facts: &[Option<TypedFact>],
+        wanted: &[bool],
+    ) -> TractResult<TypedModel> {
+        let g = self.model.graph(graph);
+        let data = g.op(id);
+        let types = |values: &[Option<ValueId>]| -> Vec<Option<ValueType>> {
+            values.iter().map(|value| value.map(|value| g.value(value).ty().clone())).collect()
+        };
+        let borrowed = Borrowed::new(data.op(), &types(data.operands()), &types(data.results()), &self.big.symbols)?;
+        let mut part = Part::new(facts, wanted, &self.big.symbols)?;
+        let operands = part.present();
+        let mut made = part.ops(borrowed, &operands)?.into_iter();
+        // Results that nobody wants are not made; any outlet stands in for them.
+        let results: Vec<Option<OutletId>> =
+            wanted.iter().map(|wanted| if *wanted { made.next() } else { None }).collect();
+        let outputs: Vec<OutletId> = results.into_iter().flatten().collect();
+        part.model.select_output_outlets(&outputs)?;
+        Ok(part.model)
+    }
+
+    /// A CastLike as the Cast that it is, so that a conversion to half precision rounds.
+    fn explicit_cast(&self, graph: GraphId, id: OpId) -> Option<Op> {
+        let g = self.model.graph(graph);
+        let data = g.op(id);
+        let Op::CastLike(like) = data.op() else { return None };
+        let to = g.value(data.operand(1)?).ty().dtype()?;
+        Some(Op::Cast(Cast { round_mode: like.round_mode.clone(), saturate: like.saturate, to }))
     }
 
     /// Lowers a few operators by hand on given wires.

@@ -94,7 +94,8 @@ impl Lowering<'_> {
             },
             Op::OptionalHasElement(_) => {
                 let has = !matches!(operand(0), None | Some(Wire::Optional(None)));
-                let tensor = IrTensor::from_bools(Extents::new(), &[has]).map_err(|e| Problem::Invalid(e.to_string()))?;
+                let tensor =
+                    IrTensor::from_bools(Extents::new(), &[has]).map_err(|e| Problem::Invalid(e.to_string()))?;
                 took(Wire::constant(tensor))
             }
             _ => Ok(None),
@@ -131,7 +132,8 @@ impl Lowering<'_> {
         let mask = if wanted.get(1).copied().unwrap_or(false) {
             let shape = self.extents(&data)?.ok_or_else(|| missing("shape"))?;
             let shape: Extents = shape.iter().map(|n| *n as u64).collect();
-            let tensor = IrTensor::splat(DType::Bool, shape, vec![1].into()).map_err(|e| Problem::Invalid(e.to_string()))?;
+            let tensor =
+                IrTensor::splat(DType::Bool, shape, vec![1].into()).map_err(|e| Problem::Invalid(e.to_string()))?;
             Some(Wire::constant(tensor))
         } else {
             None
@@ -177,9 +179,10 @@ impl Lowering<'_> {
                     let size = size.ok_or_else(|| Problem::Invalid(format!("parts of {} elements", ints[0])))?;
                     (0..extent).step_by(size).map(|at| size.min(extent - at)).collect()
                 } else {
-                    ints.iter().map(|size| usize::try_from(*size)).collect::<Result<Vec<_>, _>>().map_err(|_| {
-                        Problem::Invalid(format!("parts of {ints:?} elements"))
-                    })?
+                    ints.iter()
+                        .map(|size| usize::try_from(*size))
+                        .collect::<Result<Vec<_>, _>>()
+                        .map_err(|_| Problem::Invalid(format!("parts of {ints:?} elements")))?
                 };
                 (sizes, false)
             }

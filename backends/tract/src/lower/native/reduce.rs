@@ -86,7 +86,7 @@ fn over(op: &Op, p: &mut Part, x: OutletId, axes: &[usize]) -> TractResult<Outle
                 let reduced = p.reduce(bytes, axes, reducer)?;
                 return p.cast(reduced, DatumType::Bool);
             }
-            p.reduce(x, axes, reducer)
+            if float && !axes.is_empty() { extremum(p, x, axes, largest) } else { p.reduce(x, axes, reducer) }
         }
         Op::ReduceMean(_) if axes.is_empty() => Ok(x),
         Op::ReduceMean(_) => p.mean(x, axes),
@@ -110,6 +110,22 @@ fn over(op: &Op, p: &mut Part, x: OutletId, axes: &[usize]) -> TractResult<Outle
         Op::ReduceLogSumExp(_) => through_float(p, x, float, |p, x| log_sum_exp(p, x, axes)),
         _ => bail!("no reduction"),
     }
+}
+
+/// The largest or smallest element, where tract starts from the least or greatest finite number and drops NaN: an
+/// infinity that all elements share and a NaN are put back.
+fn extremum(p: &mut Part, x: OutletId, axes: &[usize], largest: bool) -> TractResult<OutletId> {
+    let equal = || TypedBinOp(logic::comp_eq(), None);
+    let start = if largest { f64::NEG_INFINITY } else { f64::INFINITY };
+    let found = p.reduce(x, axes, if largest { Reducer::Max } else { Reducer::Min })?;
+    let infinite = p.with(equal(), x, start)?;
+    let infinite = p.reduce(infinite, axes, Reducer::All)?;
+    let start = p.scalar_like(start, x)?;
+    let found = p.select(infinite, start, found)?;
+    let number = p.op(equal(), &[x, x])?;
+    let numbers = p.reduce(number, axes, Reducer::All)?;
+    let nan = p.scalar_like(f64::NAN, x)?;
+    p.select(numbers, found, nan)
 }
 
 /// Runs `work` in f64 where the operand is an integer, and converts back.
@@ -225,6 +241,14 @@ pub(crate) fn softmax(op: &Op, p: &mut Part) -> Native {
         }
         _ => Ok(None),
     }
+}
+
+/// Softmax along one axis.
+pub(crate) fn softmax_along(p: &mut Part, x: OutletId, axis: usize) -> TractResult<OutletId> {
+    if p.datum(x)? != DatumType::F32 {
+        return wide_softmax(p, x, axis, LegacyKind::Softmax);
+    }
+    p.op(Softmax { axes: tvec!(axis), quant_output_dt: None, kind: SoftmaxKind::default() }, &[x])
 }
 
 fn along(p: &mut Part, x: OutletId, axis: usize, kind: LegacyKind) -> Native {

@@ -98,7 +98,7 @@ pub fn publish(artefact: &Artefact, path: &Path, existing: Existing) -> Result<P
     for (file, name) in written {
         match name {
             Some(name) => placed.beside(file, folder.join(name))?,
-            None => placed.main(file, path, existing)?,
+            None => place_main(file, path, existing)?,
         }
     }
     let beside = placed.keep();
@@ -148,21 +148,22 @@ impl Placed {
         Ok(())
     }
 
-    fn main(&mut self, file: NamedTempFile, path: &Path, existing: Existing) -> Result<(), PublishError> {
-        let done = match existing {
-            Existing::Replace => file.persist(path),
-            Existing::Keep => file.persist_noclobber(path),
-        };
-        done.map(|_| ()).map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => PublishError::Exists(path.into()),
-            _ => PublishError::Io { path: path.into(), source: error.error },
-        })
-    }
-
     fn keep(mut self) -> Vec<PathBuf> {
         self.made.clear();
         std::mem::take(&mut self.beside)
     }
+}
+
+/// Gives the main file its name; from then on the artefact is there.
+fn place_main(file: NamedTempFile, path: &Path, existing: Existing) -> Result<(), PublishError> {
+    let done = match existing {
+        Existing::Replace => file.persist(path),
+        Existing::Keep => file.persist_noclobber(path),
+    };
+    done.map(|_| ()).map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => PublishError::Exists(path.into()),
+        _ => PublishError::Io { path: path.into(), source: error.error },
+    })
 }
 
 impl Drop for Placed {

@@ -85,10 +85,16 @@ impl Needed {
         match attribute {
             Attribute::Tensor(tensor) | Attribute::SparseTensor(tensor) => self.tensor(tensor),
             Attribute::Tensors(tensors) | Attribute::SparseTensors(tensors) => {
-                tensors.iter().for_each(|tensor| self.tensor(tensor));
+                for tensor in tensors {
+                    self.tensor(tensor);
+                }
             }
             Attribute::Type(ty) => self.ty(ty),
-            Attribute::Types(types) => types.iter().for_each(|ty| self.ty(ty)),
+            Attribute::Types(types) => {
+                for ty in types {
+                    self.ty(ty);
+                }
+            }
             _ => {}
         }
     }
@@ -119,7 +125,9 @@ fn plan_needs(plan: &Plan<'_>, needed: &mut Needed) {
         }
         for node in &graph.nodes {
             needed.when(!node.overload.is_empty(), 10);
-            node.attributes.iter().for_each(|(_, value)| needed.attribute(value));
+            for (_, value) in &node.attributes {
+                needed.attribute(value);
+            }
             if let Some(extra) = node.notes.and_then(|(id, op)| model.graph(id).op(op).extra()) {
                 needed.when(!extra.metadata.is_empty(), 10);
                 needed.when(!extra.opaque.is_empty(), 11);
@@ -130,7 +138,9 @@ fn plan_needs(plan: &Plan<'_>, needed: &mut Needed) {
             needed.ty(plan.slots.ty(*slot));
             let row = plan.slots.row(*slot);
             let Some(extra) = row.and_then(edgesmith_ir::ValueData::extra) else { continue };
-            extra.declared.iter().for_each(|ty| needed.ty(ty));
+            if let Some(declared) = &extra.declared {
+                needed.ty(declared);
+            }
             needed.when(!extra.metadata.is_empty(), 10);
             needed.when(!extra.quantization.is_empty(), 5);
             needed.when(graph.role == Role::Function && extra.declared.is_some(), 10);

@@ -30,10 +30,6 @@ impl Naming {
         let constant = || plan.slots.constant_key(root).and_then(|key| self.constants.get(&key)).cloned();
         self.names.get(root.index()).cloned().flatten().or_else(constant).unwrap_or_default()
     }
-    /// Whether a value is written.
-    pub fn has(&self, plan: &Plan<'_>, slot: Slot) -> bool {
-        !self.of(plan, slot).is_empty()
-    }
 }
 
 /// Gives every value of a plan its name.

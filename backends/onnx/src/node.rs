@@ -35,10 +35,6 @@ impl Node {
             ..Node::default()
         }
     }
-    pub fn with_int(mut self, name: &'static str, value: i64) -> Self {
-        self.set(name, Attribute::Int(value));
-        self
-    }
 
     pub fn input(&self, slot: usize) -> Option<Slot> {
         self.inputs.get(slot).copied().flatten()

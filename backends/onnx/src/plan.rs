@@ -213,8 +213,7 @@ impl<'m> Plan<'m> {
         self.obstacles.push(Obstacle { at: (id, op), operator, refusal });
     }
 
-    fn push(&mut self, place: usize, mut node: Node) {
-        crate::lower::trim(&mut node);
+    fn push(&mut self, place: usize, node: Node) {
         for slot in node.outputs.iter().flatten() {
             let slot = *slot;
             self.define(slot, place);

@@ -80,13 +80,13 @@ impl Rope {
     pub fn tensor(&mut self, tag: u32, tensor: &Tensor) {
         let length = tensor.byte_len();
         self.head(tag, length);
-        if length <= SMALL {
-            if let Ok(bytes) = tensor.dense_bytes() {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(&bytes);
-                mask_padding(tensor, &mut self.bytes[start..]);
-                return;
-            }
+        if length <= SMALL
+            && let Ok(bytes) = tensor.dense_bytes()
+        {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(&bytes);
+            mask_padding(tensor, &mut self.bytes[start..]);
+            return;
         }
         self.insert(Insert::Tensor(tensor.clone()), length);
     }

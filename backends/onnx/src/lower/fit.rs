@@ -139,7 +139,7 @@ impl Lowering<'_, '_> {
 }
 
 /// Drops absent arguments at the end.
-pub(crate) fn trim(node: &mut Node) {
+pub(super) fn trim(node: &mut Node) {
     while node.inputs.last() == Some(&None) {
         node.inputs.pop();
     }

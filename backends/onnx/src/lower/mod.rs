@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use crate::node::{Node, Text};
 use crate::slots::{Slot, Slots};
 
-pub(crate) use fit::{same_meaning, same_version, trim};
+pub(crate) use fit::{same_meaning, same_version};
 
 /// Why an operator cannot be written at an opset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl<'a, 'm> Lowering<'a, 'm> {
             OpKind::Reshape if opset < 14 => self.reshape(),
             OpKind::Sum | OpKind::Mean | OpKind::Max | OpKind::Min if opset < 8 => self.equal_shapes()?,
             OpKind::QuantizeLinear | OpKind::DequantizeLinear if opset < 13 => self.per_tensor()?,
-            OpKind::LegacySoftmax => self.legacy_softmax(op)?,
+            OpKind::LegacySoftmax => self.legacy_softmax(op),
             OpKind::Softmax | OpKind::LogSoftmax | OpKind::Hardmax if opset < 13 => self.softmax()?,
             OpKind::MaxPool | OpKind::AveragePool if opset < 22 => self.pool()?,
             OpKind::GroupNormalization if opset < 21 => {
@@ -193,7 +193,7 @@ pub(crate) fn carried(slots: &Slots<'_>, id: GraphId, op: OpId) -> Node {
     };
     let text = |name: &edgesmith_ir::Name| Text::Owned(name.to_string());
     let inputs: SmallVec<_> = data.formals().iter().map(|value| value.map(|value| slots.of(id, value))).collect();
-    Node {
+    let mut node = Node {
         operator: text(name),
         domain: text(domain),
         overload: text(overload),
@@ -203,5 +203,10 @@ pub(crate) fn carried(slots: &Slots<'_>, id: GraphId, op: OpId) -> Node {
         attributes: attributes.iter().map(|(name, value)| (text(name), value.clone())).collect(),
         regions: SmallVec::new(),
         notes: Some((id, op)),
+    };
+    // What trailing empty arguments mean to another domain is not known.
+    if node.domain.is_empty() {
+        fit::trim(&mut node);
     }
+    node
 }

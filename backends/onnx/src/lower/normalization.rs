@@ -28,16 +28,16 @@ impl Lowering<'_, '_> {
     }
 
     /// The form from before 13. Later: flattened, over the last axis, and back into shape.
-    pub(super) fn legacy_softmax(&mut self, op: &Op) -> Outcome {
-        let Some(LegacySoftmax { kind, axis }) = op.cast::<LegacySoftmax>() else { return Ok(()) };
+    pub(super) fn legacy_softmax(&mut self, op: &Op) {
+        let Some(LegacySoftmax { kind, axis }) = op.cast::<LegacySoftmax>() else { return };
         self.node.operator = Text::Borrowed(kind.text());
         self.node.unset("kind");
         if self.opset < 13 {
             // The default of that time is the default of the IR's form too.
             self.node.set("axis", Attribute::Int(*axis));
-            return Ok(());
+            return;
         }
-        let (Some(input), Some(output)) = (self.node.input(0), self.node.output(0)) else { return Ok(()) };
+        let (Some(input), Some(output)) = (self.node.input(0), self.node.output(0)) else { return };
         let dtype = self.slots.ty(input).dtype();
         let flat = dtype.map_or(ValueType::Unknown, |dtype| ValueType::tensor(dtype, Shape::of_rank(2)));
         let base = self.base();
@@ -45,12 +45,15 @@ impl Lowering<'_, '_> {
         let normalised = self.slots.add_value(format!("{base}_rows"), flat);
         let shape_type = ValueType::tensor(DType::I64, Shape::of_rank(1));
         let shape = self.slots.add_value(format!("{base}_shape"), shape_type);
-        self.before.push(Node::of("Flatten", &[input], flattened).with_int("axis", *axis));
+        let mut flatten = Node::of("Flatten", &[input], flattened);
+        if *axis != 1 {
+            flatten.set("axis", Attribute::Int(*axis));
+        }
+        self.before.push(flatten);
         self.before.push(Node::of("Shape", &[input], shape));
         self.after.push(Node::of("Reshape", &[normalised, shape], output));
-        self.node.set("axis", Attribute::Int(-1));
+        self.node.unset("axis");
         self.node.inputs = smallvec::smallvec![Some(flattened)];
         self.node.outputs = smallvec::smallvec![Some(normalised)];
-        Ok(())
     }
 }

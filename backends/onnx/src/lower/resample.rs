@@ -51,7 +51,7 @@ impl Lowering<'_, '_> {
         let Some(scales) = self.node.input(2) else {
             return Err(Refusal::until(11, "it has no scales"));
         };
-        let values = self.slots.constant(scales).and_then(|tensor| tensor.to_f64());
+        let values = self.slots.constant(scales).and_then(Tensor::to_f64);
         let grows = values.as_ref().is_some_and(|scales| scales.iter().all(|scale| *scale >= 1.0));
         let shrinks = values.as_ref().is_some_and(|scales| scales.iter().all(|scale| *scale <= 1.0));
         if resize.mode == ResizeMode::Nearest {

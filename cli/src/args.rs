@@ -9,7 +9,9 @@ use crate::model_file::DimBinding;
 /// An optimising compiler for edge models: smaller, faster, and proven to compute the same.
 #[derive(Parser, Debug)]
 #[command(name = "edgesmith", version, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 the model or the data is at fault, 2 the command line or the pipeline is,\n3 a check failed and the output was withheld, 4 a fault of edgesmith itself.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the model or the data is at fault, 2 the command line or the pipeline is,\n3 a check failed and the output was withheld, 4 a fault of edgesmith itself."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

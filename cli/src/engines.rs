@@ -11,8 +11,11 @@ pub fn engine(name: &str) -> Result<Box<dyn Engine>, Failure> {
         #[cfg(feature = "tract")]
         "tract" => Ok(Box::new(edgesmith_backend_tract::TractEngine::default())),
         #[cfg(not(feature = "tract"))]
-        "tract" => Err(Failure::usage("this binary was built without tract").with_help("use --engine reference, or build with the feature 'tract'")),
-        other => Err(Failure::usage(format!("there is no engine '{other}'")).with_help("the engines are: tract, reference")),
+        "tract" => Err(Failure::usage("this binary was built without tract")
+            .with_help("use --engine reference, or build with the feature 'tract'")),
+        other => {
+            Err(Failure::usage(format!("there is no engine '{other}'")).with_help("the engines are: tract, reference"))
+        }
     }
 }
 

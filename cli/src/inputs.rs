@@ -13,7 +13,8 @@ use crate::Failure;
 
 /// Reads an .npz (several arrays by name) or an .npy (one array, named after the file).
 pub fn read_npz(path: &Path) -> Result<Values, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::model(format!("{} cannot be read: {error}", path.display())))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| Failure::model(format!("{} cannot be read: {error}", path.display())))?;
     let bytes = Bytes::from(bytes);
     let failed = |error: npz::NpzError| Failure::model(format!("{}: {error}", path.display()));
     let arrays = if npz::is_npz(&bytes) {
@@ -40,9 +41,16 @@ pub fn fit_inputs(model: &Model, inputs: &Values) -> Result<(), Failure> {
             None if has_default => {}
             None => {
                 let given: Vec<&str> = inputs.keys().map(Name::as_str).collect();
-                return Err(Failure::model(format!("the inputs lack '{}' ({}); they hold: {}", row.name(), row.ty(), given.join(", "))));
+                return Err(Failure::model(format!(
+                    "the inputs lack '{}' ({}); they hold: {}",
+                    row.name(),
+                    row.ty(),
+                    given.join(", ")
+                )));
             }
-            Some(given) => fits(row.ty(), given).map_err(|why| Failure::model(format!("input '{}': {why}", row.name())))?,
+            Some(given) => {
+                fits(row.ty(), given).map_err(|why| Failure::model(format!("input '{}': {why}", row.name())))?
+            }
         }
     }
     if let Some(extra) = inputs.keys().find(|name| !names.contains(name)) {
@@ -58,7 +66,8 @@ fn fits(wanted: &ValueType, given: &Value) -> Result<(), String> {
         return Err(format!("it takes {}, not {}", wanted.dtype, tensor.dtype()));
     }
     let Some(dims) = wanted.shape.dims() else { return Ok(()) };
-    let fits = dims.len() == tensor.rank() && dims.iter().zip(tensor.shape()).all(|(dim, extent)| dim.extent().is_none_or(|n| n == *extent));
+    let fits = dims.len() == tensor.rank()
+        && dims.iter().zip(tensor.shape()).all(|(dim, extent)| dim.extent().is_none_or(|n| n == *extent));
     if fits { Ok(()) } else { Err(format!("it takes {}, not {:?}", wanted.shape, tensor.shape())) }
 }
 
@@ -79,8 +88,11 @@ pub fn end_to_end_inputs(model: &Model) -> Vec<Vec<Values>> {
     }
     sizes.retain(|name| !batches.contains(name));
     let make = |seed: u64, batch: u64, size: u64| {
-        let symbols: IndexMap<Name, u64> =
-            batches.iter().map(|name| (name.clone(), batch)).chain(sizes.iter().map(|name| (name.clone(), size))).collect();
+        let symbols: IndexMap<Name, u64> = batches
+            .iter()
+            .map(|name| (name.clone(), batch))
+            .chain(sizes.iter().map(|name| (name.clone(), size)))
+            .collect();
         Seeds { seed, symbols, extent: size.min(16), ..Seeds::default() }.inputs(model, None).ok()
     };
     let group = |size: u64| -> Vec<Values> {

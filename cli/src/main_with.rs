@@ -29,7 +29,10 @@ pub fn main_with(register: impl FnOnce(&mut Registry)) -> ExitCode {
             ExitCode::from(failure.fault as u8)
         }
         Err(_) => {
-            print_failure(&Failure::internal("a fault of edgesmith itself (see above)").with_help("please report it with the command and the model"));
+            print_failure(
+                &Failure::internal("a fault of edgesmith itself (see above)")
+                    .with_help("please report it with the command and the model"),
+            );
             ExitCode::from(Fault::Internal as u8)
         }
     }

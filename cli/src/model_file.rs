@@ -78,12 +78,15 @@ pub fn bind_dims(model: &mut Model, bindings: &[DimBinding]) -> Result<(), Failu
             let list: Vec<&str> = known.iter().map(Name::as_str).collect();
             let help = match list.as_slice() {
                 [] => "every dim of its inputs is a number already".to_owned(),
-                list => edgesmith_pass::nearest(&binding.name, list.iter()).unwrap_or_else(|| format!("its dims are: {}", list.join(", "))),
+                list => edgesmith_pass::nearest(&binding.name, list.iter())
+                    .unwrap_or_else(|| format!("its dims are: {}", list.join(", "))),
             };
             return Err(Failure::usage(format!("the model has no dim '{}'", binding.name)).with_help(help));
         }
     }
-    model.bind_symbols(&|name| bindings.iter().find(|binding| binding.name == *name).map(|binding| Dim::from(binding.extent)));
+    model.bind_symbols(&|name| {
+        bindings.iter().find(|binding| binding.name == *name).map(|binding| Dim::from(binding.extent))
+    });
     let report = model.infer_afresh();
     match report.errors.first() {
         Some(error) => Err(Failure::usage(format!("with these dims the model contradicts itself: {error}"))),

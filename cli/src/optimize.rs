@@ -27,7 +27,14 @@ pub struct OptimizeOptions<'a> {
 
 impl Default for OptimizeOptions<'_> {
     fn default() -> Self {
-        Self { check: CheckMode::Auto, check_budget: 10.0, inputs: None, fuel: None, keep_going: false, progress: &|_, _, _| {} }
+        Self {
+            check: CheckMode::Auto,
+            check_budget: 10.0,
+            inputs: None,
+            fuel: None,
+            keep_going: false,
+            progress: &|_, _, _| {},
+        }
     }
 }
 
@@ -41,9 +48,14 @@ pub enum OptimizeError {
 }
 
 /// Runs a pipeline over a model. On success the model is the result.
-pub fn optimize(model: &mut Model, pipeline: &Pipeline, options: &OptimizeOptions<'_>) -> Result<RunReport, OptimizeError> {
+pub fn optimize(
+    model: &mut Model,
+    pipeline: &Pipeline,
+    options: &OptimizeOptions<'_>,
+) -> Result<RunReport, OptimizeError> {
     let reference = engines::engine("reference").map_err(OptimizeError::Failure)?;
-    let fast: Option<Box<dyn Engine>> = engines::engine(engines::default_engine_name()).ok().filter(|engine| engine.name() != reference.name());
+    let fast: Option<Box<dyn Engine>> =
+        engines::engine(engines::default_engine_name()).ok().filter(|engine| engine.name() != reference.name());
     if let Some(inputs) = &options.inputs {
         fit_inputs(model, inputs).map_err(OptimizeError::Failure)?;
     }

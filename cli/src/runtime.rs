@@ -4,8 +4,15 @@
 use edgesmith_ir::{Model, OpKind};
 
 /// (greatest IR version, greatest ai.onnx opset, release), oldest first.
-const CEILINGS: &[(i64, i64, &str)] =
-    &[(9, 19, "1.16"), (9, 20, "1.17"), (10, 21, "1.18"), (10, 22, "1.21"), (11, 23, "1.23"), (13, 25, "1.24"), (13, 26, "1.25")];
+const CEILINGS: &[(i64, i64, &str)] = &[
+    (9, 19, "1.16"),
+    (9, 20, "1.17"),
+    (10, 21, "1.18"),
+    (10, 22, "1.21"),
+    (11, 23, "1.23"),
+    (13, 25, "1.24"),
+    (13, 26, "1.25"),
+];
 
 /// (operator, from which opset on, release): kernels that came later than the row of the opset says.
 const LATE_KERNELS: &[(OpKind, i64, &str)] = &[

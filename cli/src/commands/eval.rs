@@ -38,7 +38,8 @@ pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
     progress.done();
     let correct = predictions.iter().zip(&samples.labels).filter(|(p, l)| p == l).count();
     if let Some(path) = &args.predictions {
-        let bytes = npz::encode_npy(&Tensor::from_ints(&predictions)).map_err(|error| Failure::internal(error.to_string()))?;
+        let bytes =
+            npz::encode_npy(&Tensor::from_ints(&predictions)).map_err(|error| Failure::internal(error.to_string()))?;
         write_small(path, &bytes, true)?;
     }
     let top1 = correct as f64 / samples.count.max(1) as f64;
@@ -71,13 +72,20 @@ impl Samples {
     fn of(model: &Model, data: &Values, limit: Option<usize>) -> Result<Self, Failure> {
         let graph = model.main_graph().ok_or_else(|| Failure::model("the model has no graph"))?;
         let [input] = graph.inputs() else {
-            return Err(Failure::model(format!("eval takes models with one input; this one has {}", graph.inputs().len())));
+            return Err(Failure::model(format!(
+                "eval takes models with one input; this one has {}",
+                graph.inputs().len()
+            )));
         };
         let row = graph.value(*input);
         let tensor = |name: &str| data.get(name).and_then(Value::as_tensor);
         let held = || data.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
         let Some(images) = tensor(row.name()).or_else(|| tensor("images")) else {
-            return Err(Failure::model(format!("the data hold neither '{}' nor 'images'; they hold: {}", row.name(), held())));
+            return Err(Failure::model(format!(
+                "the data hold neither '{}' nor 'images'; they hold: {}",
+                row.name(),
+                held()
+            )));
         };
         let Some(labels) = tensor("labels").and_then(Tensor::to_ints) else {
             return Err(Failure::model(format!("the data hold no integer 'labels'; they hold: {}", held())));
@@ -86,12 +94,21 @@ impl Samples {
         if available != labels.len() {
             return Err(Failure::model(format!("there are {available} images but {} labels", labels.len())));
         }
-        let samples = Self { input: row.name().clone(), images: images.clone(), labels, count: limit.unwrap_or(available).min(available) };
+        let samples = Self {
+            input: row.name().clone(),
+            images: images.clone(),
+            labels,
+            count: limit.unwrap_or(available).min(available),
+        };
         let fits = row.ty().as_tensor().is_none_or(|ty| {
             ty.dtype == samples.images.dtype()
                 && ty.shape.dims().is_none_or(|dims| {
                     dims.len() == samples.images.rank()
-                        && dims.iter().zip(samples.images.shape()).skip(1).all(|(dim, extent)| dim.extent().is_none_or(|n| n == *extent))
+                        && dims
+                            .iter()
+                            .zip(samples.images.shape())
+                            .skip(1)
+                            .all(|(dim, extent)| dim.extent().is_none_or(|n| n == *extent))
                 })
         });
         if !fits {
@@ -113,7 +130,8 @@ impl Samples {
         let failed = |error: edgesmith_ir::TensorError| Failure::model(format!("sample {index}: {error}"));
         let bytes = self.images.dense_bytes().map_err(failed)?;
         let size = bytes.len() / (self.images.shape()[0].max(1) as usize);
-        let tensor = Tensor::dense(self.images.dtype(), shape, bytes.slice(index * size..(index + 1) * size)).map_err(failed)?;
+        let tensor =
+            Tensor::dense(self.images.dtype(), shape, bytes.slice(index * size..(index + 1) * size)).map_err(failed)?;
         Ok(Values::from_iter([(self.input.clone(), Value::Tensor(tensor))]))
     }
 }

@@ -51,10 +51,18 @@ impl Card {
 
     fn print(&self, file: &ModelFile, by: Option<By>) {
         let model = &file.model;
-        let opsets: Vec<String> =
-            model.opsets.iter().map(|(domain, version)| format!("{} {version}", if domain.is_empty() { "ai.onnx" } else { domain })).collect();
+        let opsets: Vec<String> = model
+            .opsets
+            .iter()
+            .map(|(domain, version)| format!("{} {version}", if domain.is_empty() { "ai.onnx" } else { domain }))
+            .collect();
         let producer = format!("{} {}", model.metadata.producer_name, model.metadata.producer_version);
-        say(&format!("{} ({}), {}", file.path.display(), bytes(file.bytes), if producer.trim().is_empty() { "unknown producer" } else { producer.trim() }));
+        say(&format!(
+            "{} ({}), {}",
+            file.path.display(),
+            bytes(file.bytes),
+            if producer.trim().is_empty() { "unknown producer" } else { producer.trim() }
+        ));
         say(&format!("IR version {}, opset {}", model.metadata.ir_version, opsets.join(", ")));
         match oldest_onnx_runtime(model) {
             Some(release) => say(&format!("needs ONNX Runtime {release} or newer")),
@@ -119,7 +127,9 @@ impl Card {
                 .cost
                 .by_op
                 .iter()
-                .map(|(graph, op, cost)| row(format!("{} {}", model.graph(*graph).op(*op).op().name(), model.op_label(*graph, *op)), cost))
+                .map(|(graph, op, cost)| {
+                    row(format!("{} {}", model.graph(*graph).op(*op).op().name(), model.op_label(*graph, *op)), cost)
+                })
                 .collect(),
         }
     }
@@ -135,7 +145,9 @@ impl Card {
         });
         let breakdown = match by {
             None => None,
-            Some(By::Scope) => Some(self.cost.by_scope.iter().map(|(name, cost)| JsonCost::of(scope_name(name), None, cost)).collect()),
+            Some(By::Scope) => {
+                Some(self.cost.by_scope.iter().map(|(name, cost)| JsonCost::of(scope_name(name), None, cost)).collect())
+            }
             Some(By::Op) => Some(
                 self.cost
                     .by_op
@@ -152,7 +164,11 @@ impl Card {
             file: file.path.display().to_string(),
             bytes: file.bytes,
             ir_version: model.metadata.ir_version,
-            opsets: model.opsets.iter().map(|(d, v)| (if d.is_empty() { "ai.onnx".to_owned() } else { d.to_string() }, *v)).collect(),
+            opsets: model
+                .opsets
+                .iter()
+                .map(|(d, v)| (if d.is_empty() { "ai.onnx".to_owned() } else { d.to_string() }, *v))
+                .collect(),
             producer: model.metadata.producer_name.to_string(),
             oldest_onnx_runtime: oldest_onnx_runtime(model),
             inputs,

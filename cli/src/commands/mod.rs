@@ -57,7 +57,9 @@ fn note(text: &str) {
 fn write_small(path: &std::path::Path, contents: &[u8], force: bool) -> Result<(), Failure> {
     use std::io::Write;
     if path.exists() && !force {
-        return Err(Failure::usage(format!("{} exists already", path.display())).with_help("choose another name, or --force"));
+        return Err(
+            Failure::usage(format!("{} exists already", path.display())).with_help("choose another name, or --force")
+        );
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
     let failed = |error: std::io::Error| Failure::usage(format!("{} cannot be written: {error}", path.display()));

@@ -22,18 +22,24 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
     let choice = args.pipeline.as_deref().or(args.preset.as_deref()).unwrap_or("lossless");
     if args.preset.is_some() && registry.preset_text(choice).is_none() {
         let names: Vec<&str> = registry.presets().map(|(name, _)| name).collect();
-        return Err(Failure::usage(format!("there is no preset '{choice}'")).with_help(format!("the presets are: {}", names.join(", "))));
+        return Err(Failure::usage(format!("there is no preset '{choice}'"))
+            .with_help(format!("the presets are: {}", names.join(", "))));
     }
     let pipeline = read_pipeline(choice, registry)?;
     let input = match (&args.model, &pipeline.input) {
         (Some(path), _) => path.clone(),
         (None, Some(path)) => PathBuf::from(path),
-        (None, None) => return Err(Failure::usage("no model is given").with_help("name an .onnx file, or one in the pipeline's [model]")),
+        (None, None) => {
+            return Err(
+                Failure::usage("no model is given").with_help("name an .onnx file, or one in the pipeline's [model]")
+            );
+        }
     };
     let output = output_path(args, &pipeline, &input)?;
     // Known before the work, so that nobody waits for it.
     if output.exists() && !args.force {
-        return Err(Failure::usage(format!("{} exists already", output.display())).with_help("--force replaces it, --output names another"));
+        return Err(Failure::usage(format!("{} exists already", output.display()))
+            .with_help("--force replaces it, --output names another"));
     }
     let mut file = ModelFile::read(&input, &import_options(&args.read))?;
     if args.through_text {
@@ -43,7 +49,8 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
     let inputs = args.inputs.as_deref().map(read_npz).transpose()?;
     let progress = Progress::new(!args.quiet);
     let report = {
-        let step = |index: usize, name: &str, total: usize| progress.step(&format!("pass {}/{total}: {name}", index + 1));
+        let step =
+            |index: usize, name: &str, total: usize| progress.step(&format!("pass {}/{total}: {name}", index + 1));
         let options = OptimizeOptions {
             check: match args.check {
                 Check::Auto => CheckMode::Auto,
@@ -65,14 +72,20 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
     progress.done();
     if let Verdict::Differs { detail } = &report.verdict {
         write_report(args, &report, &input, None, (file.bytes, 0))?;
-        return Err(Failure::check(format!("the result does not compute what the source computes, so nothing was written: {detail}"))
-            .with_help("this is a fault of a rule; --fuel N finds it by bisection; please report it"));
+        return Err(Failure::check(format!(
+            "the result does not compute what the source computes, so nothing was written: {detail}"
+        ))
+        .with_help("this is a fault of a rule; --fuel N finds it by bisection; please report it"));
     }
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     let external_data = if args.external_data { ExternalData::Always } else { ExternalData::Auto };
     let options = edgesmith_backend_onnx::Options { external_data, ..Default::default() };
     let published = write_onnx(&file.model, &output, existing, options)?;
-    let written: u64 = std::iter::once(&published.main).chain(&published.beside).filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum();
+    let written: u64 = std::iter::once(&published.main)
+        .chain(&published.beside)
+        .filter_map(|p| std::fs::metadata(p).ok())
+        .map(|m| m.len())
+        .sum();
     write_report(args, &report, &input, Some(&published.main), (file.bytes, written))?;
     if !args.quiet {
         print_report(args, &report, &file, &published.main, written);
@@ -82,7 +95,9 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
 
 fn output_path(args: &OptimizeArgs, pipeline: &Pipeline, input: &Path) -> Result<PathBuf, Failure> {
     if let Some(emit) = pipeline.emits.iter().find(|emit| emit.backend != "onnx") {
-        return Err(Failure::usage(format!("there is no backend '{}'", emit.backend)).with_help("the backends are: onnx"));
+        return Err(
+            Failure::usage(format!("there is no backend '{}'", emit.backend)).with_help("the backends are: onnx")
+        );
     }
     if let Some(path) = &args.output {
         return Ok(path.clone());
@@ -105,7 +120,13 @@ struct JsonReport<'a> {
     run: &'a RunReport,
 }
 
-fn write_report(args: &OptimizeArgs, report: &RunReport, input: &Path, output: Option<&Path>, bytes: (u64, u64)) -> Result<(), Failure> {
+fn write_report(
+    args: &OptimizeArgs,
+    report: &RunReport,
+    input: &Path,
+    output: Option<&Path>,
+    bytes: (u64, u64),
+) -> Result<(), Failure> {
     let Some(path) = &args.report else { return Ok(()) };
     let json = JsonReport {
         edgesmith: env!("CARGO_PKG_VERSION"),
@@ -115,7 +136,8 @@ fn write_report(args: &OptimizeArgs, report: &RunReport, input: &Path, output: O
         output_bytes: bytes.1,
         run: report,
     };
-    let text = serde_json::to_vec_pretty(&json).map_err(|error| Failure::internal(format!("the report cannot be written: {error}")))?;
+    let text = serde_json::to_vec_pretty(&json)
+        .map_err(|error| Failure::internal(format!("the report cannot be written: {error}")))?;
     write_small(path, &text, true)
 }
 
@@ -126,7 +148,9 @@ fn pass_failure(failure: &PassFailure, output: &Path) -> Failure {
     }
     let place = output.with_extension("reproducer");
     let help = match write_reproducer(failure, &place) {
-        Ok(()) => format!("please report it with {}, which holds the pipeline and the model before the pass", place.display()),
+        Ok(()) => {
+            format!("please report it with {}, which holds the pipeline and the model before the pass", place.display())
+        }
         Err(error) => format!("please report it; a reproducer could not be written: {error}"),
     };
     Failure::internal(failure.to_string()).with_help(help)
@@ -135,7 +159,12 @@ fn pass_failure(failure: &PassFailure, output: &Path) -> Failure {
 fn write_reproducer(failure: &PassFailure, place: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(place).map_err(|error| Failure::internal(error.to_string()))?;
     write_small(&place.join("pipeline.toml"), failure.pipeline.as_bytes(), true)?;
-    write_onnx(&failure.model, &place.join("model.onnx"), Existing::Replace, edgesmith_backend_onnx::Options::default())?;
+    write_onnx(
+        &failure.model,
+        &place.join("model.onnx"),
+        Existing::Replace,
+        edgesmith_backend_onnx::Options::default(),
+    )?;
     Ok(())
 }
 
@@ -149,7 +178,10 @@ fn print_report(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, outpu
     }
     if !fired.is_empty() {
         say("\nrules that fired");
-        say(&render::table(&[], fired.iter().map(|(name, count)| vec![format!("  {name}"), render::count(*count)]).collect()));
+        say(&render::table(
+            &[],
+            fired.iter().map(|(name, count)| vec![format!("  {name}"), render::count(*count)]).collect(),
+        ));
     }
     print_remarks(args, report, file);
     for pass in &report.passes {
@@ -180,11 +212,12 @@ fn print_remarks(args: &OptimizeArgs, report: &RunReport, file: &ModelFile) {
     }
     say("\nremarks");
     let limit = if args.verbose { usize::MAX } else { REMARKS };
-    let lines = file.diagnostics.iter().map(ToString::to_string).chain(remarks.iter().map(|remark| match remark.severity {
-        Severity::Error => format!("error: {remark}"),
-        Severity::Warning => format!("warning: {remark}"),
-        Severity::Remark => remark.to_string(),
-    }));
+    let lines =
+        file.diagnostics.iter().map(ToString::to_string).chain(remarks.iter().map(|remark| match remark.severity {
+            Severity::Error => format!("error: {remark}"),
+            Severity::Warning => format!("warning: {remark}"),
+            Severity::Remark => remark.to_string(),
+        }));
     for line in lines.take(limit) {
         say(&format!("  {line}"));
     }

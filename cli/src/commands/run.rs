@@ -10,7 +10,8 @@ use crate::{Failure, engine, fit_inputs, read_npz};
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     if args.output.exists() && !args.force {
-        return Err(Failure::usage(format!("{} exists already", args.output.display())).with_help("choose another name, or --force"));
+        return Err(Failure::usage(format!("{} exists already", args.output.display()))
+            .with_help("choose another name, or --force"));
     }
     let mut file = ModelFile::read(&args.model, &import_options(&args.engine.read))?;
     bind_dims(&mut file.model, &args.engine.dims)?;
@@ -27,7 +28,8 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             _ => say(&format!("output '{name}' is no tensor and is not written")),
         }
     }
-    let bytes = npz::encode_npz(arrays.iter().copied()).map_err(|error| Failure::model(format!("the outputs cannot be written: {error}")))?;
+    let bytes = npz::encode_npz(arrays.iter().copied())
+        .map_err(|error| Failure::model(format!("the outputs cannot be written: {error}")))?;
     write_small(&args.output, &bytes, args.force)?;
     for (name, tensor) in arrays {
         say(&format!("{name}: {}{:?}", tensor.dtype(), tensor.shape()));

@@ -37,7 +37,11 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         print(&rows, name, args.tolerance);
     }
     if failed {
-        return Err(Failure::check(format!("{} does not compute what {} computes", args.after.display(), args.before.display())));
+        return Err(Failure::check(format!(
+            "{} does not compute what {} computes",
+            args.after.display(),
+            args.before.display()
+        )));
     }
     Ok(())
 }
@@ -72,10 +76,17 @@ impl Row {
     }
 }
 
-fn compare_models(engine_name: &str, before: &Model, after: &Model, groups: &[Vec<Values>]) -> Result<Vec<Row>, Failure> {
+fn compare_models(
+    engine_name: &str,
+    before: &Model,
+    after: &Model,
+    groups: &[Vec<Values>],
+) -> Result<Vec<Row>, Failure> {
     let engine = engine(engine_name)?;
     let session = |model: &Model, which: &str| -> Result<Box<dyn Session>, Failure> {
-        let failed = |error: EngineError| Failure::model(format!("the {which} model cannot run: {error}")).with_help("--engine reference may run it");
+        let failed = |error: EngineError| {
+            Failure::model(format!("the {which} model cannot run: {error}")).with_help("--engine reference may run it")
+        };
         engine.prepare(model, &Request::default()).map_err(failed)?.session().map_err(failed)
     };
     let (mut old, mut new) = (session(before, "first")?, session(after, "second")?);
@@ -90,8 +101,12 @@ fn compare_models(engine_name: &str, before: &Model, after: &Model, groups: &[Ve
                     continue;
                 }
             };
-            let found = new.run(inputs).map_err(|error| Failure::check(format!("the second model fails where the first runs: {error}")))?;
-            rows.extend(compare_all(&expected, &found).into_iter().map(|(name, comparison)| row(&name, index, comparison)));
+            let found = new
+                .run(inputs)
+                .map_err(|error| Failure::check(format!("the second model fails where the first runs: {error}")))?;
+            rows.extend(
+                compare_all(&expected, &found).into_iter().map(|(name, comparison)| row(&name, index, comparison)),
+            );
         }
         if !rows.is_empty() {
             return Ok(rows);

@@ -94,13 +94,10 @@ impl Diagnostics {
         subject: impl FnOnce() -> Subject,
         message: impl FnOnce() -> String,
     ) {
-        let index = match self.kinds.iter().position(|(kind, ..)| *kind == code) {
-            Some(index) => index,
-            None => {
-                self.kinds.push((code, 0, 0));
-                self.kinds.len() - 1
-            }
-        };
+        let index = self.kinds.iter().position(|(kind, ..)| *kind == code).unwrap_or_else(|| {
+            self.kinds.push((code, 0, 0));
+            self.kinds.len() - 1
+        });
         let (_, recorded, last) = &mut self.kinds[index];
         if *recorded == EACH {
             self.items[*last].more += 1;

@@ -72,10 +72,9 @@ impl Format {
             return Some(*found);
         }
         // safetensors: the length of a JSON header, then the header.
-        if let (Some(length), true) = (bytes.first_chunk::<8>(), at(8, b"{\"")) {
-            if u64::from_le_bytes(*length) <= bytes.len() as u64 {
-                return Some(Self::SafeTensors);
-            }
+        let header = bytes.first_chunk::<8>().filter(|_| at(8, b"{\"")).map(|length| u64::from_le_bytes(*length));
+        if header.is_some_and(|length| length <= bytes.len() as u64) {
+            return Some(Self::SafeTensors);
         }
         Self::of_text(bytes)
     }

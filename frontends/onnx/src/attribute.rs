@@ -205,10 +205,10 @@ fn kind(proto: &AttributeProto, expected: Option<AttributeType>) -> Result<Attri
             found: found.name(),
         })
     };
-    if let (Some(declared), Some(expected)) = (declared, expected) {
-        if declared != expected {
-            return Err(wrong(expected, declared));
-        }
+    if let (Some(declared), Some(expected)) = (declared, expected)
+        && declared != expected
+    {
+        return Err(wrong(expected, declared));
     }
     let apparent = proto.apparent_type();
     let Some(kind) = declared.or(expected).or(apparent) else {

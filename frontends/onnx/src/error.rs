@@ -231,15 +231,11 @@ fn lines(what: &str, all: &[String]) -> String {
     if let [only] = all {
         return only.clone();
     }
-    let mut text = format!("{} problems:", all.len());
-    for item in all.iter().take(LISTED) {
-        text.push_str("\n  ");
-        text.push_str(item);
-    }
-    if all.len() > LISTED {
-        text.push_str(&format!("\n  and {} more {what}s", all.len() - LISTED));
-    }
-    text
+    let more = match all.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!("\n  and {more} more {what}s"),
+    };
+    format!("{} problems:\n  {}{more}", all.len(), all[..all.len().min(LISTED)].join("\n  "))
 }
 
 fn first<T: fmt::Display>(all: &[T]) -> String {

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use crate::attribute::{References, defaults};
 use crate::error::ImportError;
 use crate::graph::{Body, Formal, Frame};
+use crate::limits::cost;
 use crate::model::{Importer, notes};
 use crate::plan::{Plan, plan_function, subgraphs, undefined};
 use crate::{opset, tensor};
@@ -27,8 +28,8 @@ pub(crate) struct FunctionSource {
     proto: FunctionProto,
     plan: Plan,
     opsets: IndexMap<Name, i64>,
-    /// What one body costs: nodes and the elements of their lists.
-    size: usize,
+    /// What one body costs, in bytes.
+    size: u64,
     /// Whether calls can have bodies: not when a subgraph is handed over as an attribute.
     instantiable: bool,
 }
@@ -171,7 +172,7 @@ impl Importer<'_> {
             Some(opaque("a subgraph is handed to it as an attribute"))
         } else if self.scopes.len() >= MAX_NESTING {
             Some(opaque("calls are nested too deep"))
-        } else if self.instance_budget < source.size {
+        } else if self.limits.take(source.size).is_err() {
             Some(opaque("the calls of this model multiply to far more operators than the file has"))
         } else {
             None
@@ -180,7 +181,6 @@ impl Importer<'_> {
             self.diagnostics.warning("edgesmith::onnx::opaque-call", || subject, || message);
             return Ok(None);
         }
-        self.instance_budget -= source.size;
         let mut attributes: FxHashMap<String, AttributeProto> =
             source.proto.attribute_proto.iter().map(|default| (default.name.clone(), default.clone())).collect();
         for attribute in given {
@@ -240,16 +240,12 @@ fn body_of(proto: FunctionProto) -> Body {
     }
 }
 
-/// What copying these nodes costs.
-fn size(nodes: &[NodeProto]) -> usize {
-    nodes
-        .iter()
-        .map(|node| {
-            let lists = node.attribute.iter().map(|a| a.ints.len() + a.floats.len() + a.strings.len()).sum::<usize>();
-            let below = subgraphs(node).map(|graph| size(&graph.node) + graph.initializer.len()).sum::<usize>();
-            1 + node.input.len() + node.output.len() + lists / 8 + below
-        })
-        .sum()
+/// What a body of these nodes costs, everything below included. Names of a body get numbers, and its parts are copied.
+fn size(nodes: &[NodeProto]) -> u64 {
+    let below = nodes.iter().flat_map(subgraphs).map(|graph| cost::of_graph(graph) + size(&graph.node)).sum::<u64>();
+    let lists = nodes.iter().flat_map(|node| &node.attribute);
+    let copied = lists.map(|a| (a.ints.len() + a.floats.len() + a.strings.len()) as u64 * 40).sum::<u64>();
+    cost::GRAPH + cost::of_nodes(nodes) + below + copied
 }
 
 /// Whether nothing refers to a subgraph among the caller's attributes.

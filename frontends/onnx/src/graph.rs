@@ -239,7 +239,7 @@ impl Importer<'_> {
         let mut taken: FxHashSet<Name> = FxHashSet::default();
         for (info, formal) in std::mem::take(&mut body.inputs).into_iter().zip(formals) {
             let name = self.names.intern(&info.name);
-            let declared = self.declared(&info)?;
+            let declared = declared(&info)?;
             let default = match initializers.get_mut(&name) {
                 Some(proto) => {
                     taken.insert(name.clone());
@@ -257,12 +257,11 @@ impl Importer<'_> {
                 self.scope().absent.insert(name);
                 continue;
             };
-            let ty = if main {
-                types::open_dims_named(&declared.ty, &name)
-            } else if declared.ty == ValueType::Unknown {
-                known
-            } else {
-                types::trusted(&declared.ty, &self.input_symbols)
+            // What the file says of an input of a subgraph may be wrong for all but one of its runs.
+            let ty = match known {
+                ValueType::Unknown if main => types::open_dims_named(&declared.ty, &name),
+                ValueType::Unknown => types::element_only(&declared.ty),
+                known => known,
             };
             let label = self.value_name(&name, frame);
             let value = self.graph_mut().add_input(label, ty, default);
@@ -342,16 +341,6 @@ impl Importer<'_> {
         }
     }
 
-    /// The type that the file declares of a value.
-    fn declared(&mut self, info: &ValueInfoProto) -> Result<types::Declared, ImportError> {
-        match &info.r#type {
-            None => Ok(types::Declared::default()),
-            Some(proto) => {
-                types::declared(proto).map_err(|fault| ImportError::Value { value: info.name.as_str().into(), fault })
-            }
-        }
-    }
-
     /// Notes what the file says of a value.
     fn describe(&mut self, value: ValueId, info: ValueInfoProto, declared: Option<types::Declared>) {
         let metadata = notes(&info.metadata_props, &mut self.names);
@@ -366,21 +355,20 @@ impl Importer<'_> {
         }
     }
 
-    /// Notes what the file says of a new result of a node. Only of an unknown operator is that taken for its type: files
-    /// that were edited keep declarations that are wrong, and what rules rely on must be inferred.
+    /// Notes what the file says of a new result of a node. Only of an unknown operator is that taken for its type, else the
+    /// element type alone: files that were edited keep shapes that are wrong, and what rules rely on must be inferred.
     pub fn describe_result(&mut self, name: &Name, value: ValueId) -> Result<(), ImportError> {
         let Some(info) = self.scope().infos.remove(name.as_str()) else { return Ok(()) };
-        let declared = self.declared(&info)?;
+        let declared = declared(&info)?;
         let graph = self.graph_mut();
         let unknown = graph.producer(value).is_some_and(|op| match graph.op(op).op() {
             edgesmith_ir::Op::Custom(_) => true,
             edgesmith_ir::Op::Call(_) => graph.op(op).regions().is_empty(),
             _ => false,
         });
-        if unknown {
-            let assumed = types::trusted(&declared.ty, &self.input_symbols);
-            self.graph_mut().set_type(value, assumed);
-        }
+        let assumed =
+            if unknown { types::trusted(&declared.ty, &self.input_symbols) } else { types::element_only(&declared.ty) };
+        self.graph_mut().set_type(value, assumed);
         self.describe(value, info, Some(declared));
         Ok(())
     }
@@ -415,6 +403,16 @@ impl Importer<'_> {
                 renamed.push((key, graph.value(known).name().clone()));
             }
             self.graph_mut().value_extra_mut(value).quantization = renamed;
+        }
+    }
+}
+
+/// The type that the file declares of a value.
+fn declared(info: &ValueInfoProto) -> Result<types::Declared, ImportError> {
+    match &info.r#type {
+        None => Ok(types::Declared::default()),
+        Some(proto) => {
+            types::declared(proto).map_err(|fault| ImportError::Value { value: info.name.as_str().into(), fault })
         }
     }
 }

@@ -5,6 +5,7 @@ mod error;
 mod function;
 mod graph;
 mod lift;
+mod limits;
 mod model;
 mod names;
 mod node;
@@ -23,7 +24,7 @@ pub use error::{ImportError, NodeFault, TensorFault, UnknownOperator};
 pub use opset::{NEWEST_OPSET, OLDEST_OPSET};
 
 /// How to read a model.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
     /// Read operator sets newer than [`NEWEST_OPSET`] as if they were that one.
     pub allow_unknown_opset: bool,

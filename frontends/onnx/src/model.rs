@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use edgesmith_frontend::{Diagnostics, ExternalData, Format, Subject};
+use edgesmith_ir::op::{FunctionKey, Hardmax, LegacySoftmax, LogSoftmax, Softmax, SoftmaxKind};
 use edgesmith_ir::{Metadata, Model, Name, OpInferError};
 use edgesmith_onnx_proto::{Message, ModelProto, ProtoError, ScanReport, StringStringEntryProto, decode_model};
 use indexmap::IndexMap;
@@ -11,8 +12,9 @@ use crate::attribute::References;
 use crate::error::{ImportError, UnknownOperator};
 use crate::function::FunctionSource;
 use crate::graph::{Body, Frame, Scope};
+use crate::limits::Limits;
 use crate::names::Names;
-use crate::plan::{Limits, plan_graph, undefined};
+use crate::plan::{plan_graph, undefined};
 use crate::{Import, ImportOptions, opset};
 
 /// The newest version of the file format that is known.
@@ -29,11 +31,11 @@ pub(crate) struct Importer<'a> {
     pub ir_version: i64,
     /// The graphs that are being built, outermost first.
     pub scopes: Vec<Scope>,
-    pub functions: IndexMap<edgesmith_ir::op::FunctionKey, FunctionSource>,
-    /// How many more nodes may be made for calls of functions.
-    pub instance_budget: usize,
+    pub functions: IndexMap<FunctionKey, FunctionSource>,
     /// Symbols on the inputs of the model.
     pub input_symbols: FxHashSet<Name>,
+    /// Whether there is a softmax of old that may turn out to be a new one.
+    pub legacy_softmax: bool,
     /// Operators that the operator sets lack, by operator and version.
     pub unknown: IndexMap<(Name, i64), UnknownOperator>,
     /// Operators without a possible type.
@@ -52,21 +54,21 @@ pub(crate) fn import(
     let mut importer = Importer {
         model: Model::new(),
         names: Names::default(),
-        limits: Limits { captures: 0 },
+        limits: Limits::for_file(bytes.len()),
         diagnostics: Diagnostics::default(),
         options,
         external,
         ir_version: proto.ir_version.unwrap_or_default(),
         scopes: Vec::new(),
         functions: IndexMap::new(),
-        instance_budget: 0,
         input_symbols: FxHashSet::default(),
+        legacy_softmax: false,
         unknown: IndexMap::new(),
         type_errors: Vec::new(),
         declared_errors: Vec::new(),
     };
     importer.report_unknown_fields(&report);
-    importer.run(proto, &report)?;
+    importer.run(proto)?;
     let Importer { model, diagnostics, .. } = importer;
     model.verify().map_err(ImportError::Broken)?;
     Ok(Import { model, diagnostics })
@@ -95,7 +97,7 @@ impl Importer<'_> {
         }
     }
 
-    fn run(&mut self, mut proto: ModelProto, report: &ScanReport) -> Result<(), ImportError> {
+    fn run(&mut self, mut proto: ModelProto) -> Result<(), ImportError> {
         let Some(ir_version) = proto.ir_version else {
             return Err(ImportError::Model("the file does not say its IR version; it may be damaged".into()));
         };
@@ -113,9 +115,6 @@ impl Importer<'_> {
         }
         self.model.opsets = opset::imports(&proto.opset_import, &mut self.names, self.options, &mut self.diagnostics)?;
         self.model.metadata = metadata(&mut proto, ir_version);
-        // As many captures as a sane model of the size has, and memory for some more.
-        self.limits.captures = 65_536 + 4 * usize::try_from(report.messages).unwrap_or(usize::MAX / 8);
-        self.instance_budget = 16_384 + usize::try_from(report.messages).unwrap_or(usize::MAX);
         let functions = std::mem::take(&mut proto.functions);
         let graph = proto.graph.take().unwrap_or_default();
         let plan = plan_graph(&graph, &mut self.names, &mut self.limits)?;
@@ -138,6 +137,7 @@ impl Importer<'_> {
         }
         self.model.entries.insert(name, main);
         self.build_functions()?;
+        self.settle_softmax();
         self.check_declared();
         self.pin_bindings(&proto);
         if !self.options.lenient {
@@ -174,6 +174,30 @@ impl Importer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// In a subgraph the rank of a value is often known only when the operator around it is. A softmax of old over the last
+    /// axis is a new one.
+    fn settle_softmax(&mut self) {
+        if !self.legacy_softmax {
+            return;
+        }
+        for id in self.model.live_graphs() {
+            let graph = self.model.graph(id);
+            let last = graph.ops().filter_map(|(op, data)| {
+                let legacy = data.op().cast::<LegacySoftmax>()?;
+                let rank = graph.value(data.operand(0)?).ty().rank()? as i64;
+                (legacy.axis == rank - 1).then_some((op, legacy.clone()))
+            });
+            for (op, LegacySoftmax { kind, axis }) in last.collect::<Vec<_>>() {
+                let modern = match kind {
+                    SoftmaxKind::Softmax => Softmax { axis }.into(),
+                    SoftmaxKind::LogSoftmax => LogSoftmax { axis }.into(),
+                    SoftmaxKind::Hardmax => Hardmax { axis }.into(),
+                };
+                self.model.graph_mut(id).set_op(op, modern);
+            }
+        }
     }
 
     /// Compares what the file says of values with what the operators make of them.

@@ -19,14 +19,12 @@ pub(crate) struct Names {
 impl Names {
     /// The name with this text.
     pub fn intern(&mut self, text: &str) -> Name {
-        match self.known.get(text) {
-            Some(name) => name.clone(),
-            None => {
-                let name = Name::from(text);
-                self.known.insert(name.clone());
-                name
-            }
+        if let Some(name) = self.known.get(text) {
+            return name.clone();
         }
+        let name = Name::from(text);
+        self.known.insert(name.clone());
+        name
     }
     /// Keeps a name from being given to any other value.
     pub fn reserve(&mut self, name: &Name) {

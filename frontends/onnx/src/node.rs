@@ -32,7 +32,7 @@ impl Importer<'_> {
     /// Adds a node to the graph that is being built. `regions` are the plans of its subgraphs, `plan` that of its graph.
     pub fn add_node(
         &mut self,
-        mut node: NodeProto,
+        node: NodeProto,
         regions: &[Plan],
         plan: &Plan,
         frame: &Frame<'_>,
@@ -49,7 +49,8 @@ impl Importer<'_> {
                 Ok(schema) => return self.add_standard(node, schema, version, regions, plan, frame),
                 Err(reason) if !self.functions.contains_key(&key) => {
                     self.note_unknown(&node, version, reason);
-                    return Ok(self.add_placeholder(&mut node));
+                    self.add_placeholder(&node);
+                    return Ok(());
                 }
                 Err(_) => {}
             }
@@ -98,7 +99,7 @@ impl Importer<'_> {
     }
 
     /// Stands in for an operator that makes the import fail, so that all such operators are found.
-    fn add_placeholder(&mut self, node: &mut NodeProto) {
+    fn add_placeholder(&mut self, node: &NodeProto) {
         for output in node.output.iter().filter(|output| !output.is_empty()) {
             let name = self.names.intern(output);
             let label = self.names.unique(&Name::from(format!("{name}_unknown")));
@@ -177,7 +178,7 @@ impl Importer<'_> {
                 match self.lookup(&name) {
                     Some(Found::Value(value)) => Some(value),
                     Some(Found::Absent) => None,
-                    None => return Err(self.lost(node, &name)),
+                    None => return Err(lost(node, &name)),
                 }
             });
         }
@@ -190,10 +191,10 @@ impl Importer<'_> {
         let mut captures: Vec<Capture> = Vec::new();
         let mut seen = rustc_hash::FxHashSet::default();
         for name in plans.iter().flat_map(|plan| &plan.free) {
-            if seen.insert(name) {
-                if let Some(value) = self.captured(name) {
-                    captures.push((name.clone(), value));
-                }
+            if seen.insert(name)
+                && let Some(value) = self.captured(name)
+            {
+                captures.push((name.clone(), value));
             }
         }
         let mut regions = Vec::with_capacity(graphs.len());
@@ -201,11 +202,6 @@ impl Importer<'_> {
             regions.push(self.build_region(Body::from(graph), plan, &captures, frame)?);
         }
         Ok(Draft { operands, results, captures, regions })
-    }
-
-    fn lost(&self, node: &NodeProto, name: &Name) -> ImportError {
-        let fault = format!("it reads '{}', which nothing defines before it", shown(name));
-        node_error(node, NodeFault::Other(fault))
     }
 
     fn add_standard(
@@ -316,6 +312,7 @@ impl Importer<'_> {
         let count = captures.len();
         operands.extend(captures.into_iter().map(|(_, value)| Some(value)));
         let labels = results.iter().map(|name| name.as_ref().map(|name| self.value_name(name, frame))).collect();
+        self.legacy_softmax |= matches!(op, Op::LegacySoftmax(_));
         let new = NewOp { op, operands, captures: count, regions: regions.into(), results: labels, name, origin };
         let id = self.graph_mut().add_op(new);
         for (slot, name) in results.iter().enumerate() {
@@ -465,6 +462,10 @@ fn check_count(
         None => allowed.push_str(" or more"),
     }
     Err(node_error(node, NodeFault::Count { what, found, opset, allowed }))
+}
+
+fn lost(node: &NodeProto, name: &Name) -> ImportError {
+    node_error(node, NodeFault::Other(format!("it reads '{}', which nothing defines before it", shown(name))))
 }
 
 pub(crate) fn node_error(node: &NodeProto, fault: NodeFault) -> ImportError {

@@ -15,6 +15,7 @@ use edgesmith_onnx_proto::{FunctionProto, GraphProto, NodeProto};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::ImportError;
+use crate::limits::{Limits, cost};
 use crate::names::Names;
 
 /// The plan of one graph.
@@ -30,13 +31,6 @@ pub(crate) struct Plan {
     pub unread: FxHashSet<Name>,
     /// By node: the plans of its subgraphs, in the order of its attributes.
     pub regions: FxHashMap<u32, Vec<Plan>>,
-}
-
-/// What bounds the work of planning, shared by all graphs of a model.
-#[derive(Debug)]
-pub(crate) struct Limits {
-    /// How many more free names subgraphs may have in all.
-    pub captures: usize,
 }
 
 /// How a graph defines a name.
@@ -64,7 +58,7 @@ pub(crate) fn plan_function(
     let mut planner = Planner { names, limits };
     let mut defined = FxHashMap::default();
     for input in &function.input {
-        planner.define(&mut defined, input, Source::Input)?;
+        define(&mut defined, input, Source::Input)?;
     }
     let outputs = function.output.iter().map(String::as_str);
     let parts = planner.nodes(&function.node, outputs, defined)?;
@@ -121,7 +115,6 @@ struct Planner<'p> {
 }
 
 impl Planner<'_> {
-    #[expect(clippy::iter_over_hash_type, reason = "collected into a set again")]
     fn finish(&mut self, parts: Parts<'_>) -> Plan {
         let Parts { order, free, defined, unread, regions } = parts;
         let free = free.into_iter().map(|name| self.names.intern(name)).collect();
@@ -130,38 +123,18 @@ impl Planner<'_> {
         Plan { order, free, defined, unread, regions }
     }
 
-    fn define<'a>(
-        &self,
-        defined: &mut FxHashMap<&'a str, Source>,
-        name: &'a str,
-        source: Source,
-    ) -> Result<(), ImportError> {
-        if name.is_empty() {
-            return Err(ImportError::Model("an input or initializer of a graph has no name".into()));
-        }
-        let source = match (defined.get(name), source) {
-            (None, source) => source,
-            (Some(Source::Input), Source::Initializer) => Source::InputAndInitializer,
-            (Some(_), _) => {
-                let fault = "it is defined twice; every name of a graph must be defined once".into();
-                return Err(ImportError::Value { value: name.into(), fault });
-            }
-        };
-        defined.insert(name, source);
-        Ok(())
-    }
-
     fn graph<'a>(&mut self, graph: &'a GraphProto) -> Result<Parts<'a>, ImportError> {
+        self.limits.take_for(cost::of_graph(graph))?;
         let mut defined = FxHashMap::default();
         for input in &graph.input {
-            self.define(&mut defined, &input.name, Source::Input)?;
+            define(&mut defined, &input.name, Source::Input)?;
         }
         for tensor in &graph.initializer {
-            self.define(&mut defined, &tensor.name, Source::Initializer)?;
+            define(&mut defined, &tensor.name, Source::Initializer)?;
         }
         for tensor in &graph.sparse_initializer {
             let name = tensor.values.as_ref().map_or("", |values| values.name.as_str());
-            self.define(&mut defined, name, Source::Initializer)?;
+            define(&mut defined, name, Source::Initializer)?;
         }
         self.nodes(&graph.node, graph.output.iter().map(|output| output.name.as_str()), defined)
     }
@@ -172,9 +145,10 @@ impl Planner<'_> {
         outputs: impl Iterator<Item = &'a str>,
         mut defined: FxHashMap<&'a str, Source>,
     ) -> Result<Parts<'a>, ImportError> {
+        self.limits.take_for(cost::of_nodes(nodes))?;
         for (index, node) in (0_u32..).zip(nodes) {
             for output in node.output.iter().filter(|output| !output.is_empty()) {
-                self.define(&mut defined, output, Source::Node(index))?;
+                define(&mut defined, output, Source::Node(index))?;
             }
         }
         let masks = nodes.iter().filter(|node| node.op_type == "Dropout").filter_map(|node| node.output.get(1));
@@ -206,14 +180,13 @@ impl Planner<'_> {
             let mut plans = Vec::new();
             for subgraph in subgraphs(node) {
                 let parts = self.graph(subgraph)?;
-                let Some(left) = self.limits.captures.checked_sub(parts.free.len()) else {
-                    return Err(ImportError::Limit(format!(
+                self.limits.take(parts.free.len() as u64 * cost::CAPTURE).map_err(|()| {
+                    ImportError::Limit(format!(
                         "the subgraphs below node '{}' take so many values from outside, through so many levels, that \
                          reading the model would need far more memory than the file",
                         shown(label(node))
-                    )));
-                };
-                self.limits.captures = left;
+                    ))
+                })?;
                 for name in &parts.free {
                     read(name, index, &mut waits);
                 }
@@ -232,10 +205,26 @@ impl Planner<'_> {
             read(name, nodes.len() as u32, &mut Vec::new());
         }
         let order = if sorted { None } else { Some(sort(nodes, &waits, &starts)?) };
-        #[expect(clippy::iter_over_hash_type, reason = "collected into a set again")]
         let defined = defined.into_keys().collect();
         Ok(Parts { order, free, defined, unread, regions })
     }
+}
+
+/// Defines a name in a graph.
+fn define<'a>(defined: &mut FxHashMap<&'a str, Source>, name: &'a str, source: Source) -> Result<(), ImportError> {
+    if name.is_empty() {
+        return Err(ImportError::Model("an input or initializer of a graph has no name".into()));
+    }
+    let source = match (defined.get(name), source) {
+        (None, source) => source,
+        (Some(Source::Input), Source::Initializer) => Source::InputAndInitializer,
+        (Some(_), _) => {
+            let fault = "it is defined twice; every name of a graph must be defined once".into();
+            return Err(ImportError::Value { value: name.into(), fault });
+        }
+    };
+    defined.insert(name, source);
+    Ok(())
 }
 
 /// Kahn's algorithm, earliest node of the file first.

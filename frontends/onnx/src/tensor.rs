@@ -278,7 +278,10 @@ mod tests {
             (TensorProto { raw_data: raw(4), float_data: vec![1.0], ..of(DType::F32, &[]) }, "both raw_data and"),
             (TensorProto { int64_data: vec![1], ..of(DType::F32, &[]) }, "belongs in float_data"),
             (TensorProto { raw_data: raw(1), ..of(DType::String, &[]) }, "belongs in string_data"),
-            (TensorProto { segment: Some(Default::default()), ..of(DType::F32, &[]) }, "segment"),
+            (
+                TensorProto { segment: Some(edgesmith_onnx_proto::TensorSegment::default()), ..of(DType::F32, &[]) },
+                "segment",
+            ),
             (TensorProto { data_location: Some(1), ..of(DType::F32, &[]) }, "no location"),
         ];
         for (proto, expected) in cases {

@@ -111,6 +111,11 @@ pub(crate) fn trusted(ty: &ValueType, symbols: &FxHashSet<Name>) -> ValueType {
     })
 }
 
+/// Of the type of a tensor the element type alone.
+pub(crate) fn element_only(ty: &ValueType) -> ValueType {
+    ty.dtype().map_or(ValueType::Unknown, |dtype| ValueType::tensor(dtype, Shape::Unranked))
+}
+
 /// What two declarations of one value contradict each other in: `Some(true)` when it is the element type or the kind,
 /// `Some(false)` when it is the shape.
 pub(crate) fn contradiction(found: &ValueType, declared: &ValueType) -> Option<bool> {

@@ -390,13 +390,24 @@ fn compare_within(was: &Value, is: &Value, fidelity: Fidelity) -> Result<Option<
         (Fidelity::Rounding { tolerance }, _) => tolerance,
         (Fidelity::Exact, _) => 0.0,
     };
-    let same = if allowed == 0.0 { difference.exact || difference.differing == 0 } else { difference.relative <= allowed };
+    let same =
+        if allowed == 0.0 { difference.exact || difference.differing == 0 } else { difference.relative <= allowed };
     if !same {
-        let worst = difference.worst.as_ref().map(|w| format!(": {} before and {} after at {:?}", w.reference, w.found, w.index));
-        return Err(format!("{} of {} elements differ{}", difference.differing, difference.elements, worst.unwrap_or_default()));
+        let worst = difference
+            .worst
+            .as_ref()
+            .map(|w| format!(": {} before and {} after at {:?}", w.reference, w.found, w.index));
+        return Err(format!(
+            "{} of {} elements differ{}",
+            difference.differing,
+            difference.elements,
+            worst.unwrap_or_default()
+        ));
     }
     let finite = was.as_tensor().is_none_or(|tensor| {
-        tensor.is_empty() || !tensor.dtype().is_float() || tensor.to_f64().is_some_and(|x| x.iter().any(|v| v.is_finite()))
+        tensor.is_empty()
+            || !tensor.dtype().is_float()
+            || tensor.to_f64().is_some_and(|x| x.iter().any(|v| v.is_finite()))
     });
     Ok(finite.then_some(difference.relative))
 }
@@ -408,7 +419,8 @@ fn seeded(stream: &mut Stream, dtype: DType, extents: Extents, known: Option<&[I
         return stream.tensor(dtype, extents, Spread::Ordinary, Some((0, 1)));
     };
     if dtype.is_float() {
-        let elements: Vec<f64> = known.iter().map(|item| if let Item::Float(x) = item { *x } else { stream.normal() }).collect();
+        let elements: Vec<f64> =
+            known.iter().map(|item| if let Item::Float(x) = item { *x } else { stream.normal() }).collect();
         return Tensor::from_f64(dtype, extents, &elements).ok_or_else(|| format!("no {dtype} elements could be made"));
     }
     let ints: Vec<i64> = known.iter().map(|item| item.int().unwrap_or(1)).collect();
@@ -417,7 +429,8 @@ fn seeded(stream: &mut Stream, dtype: DType, extents: Extents, known: Option<&[I
         return Ok(source);
     }
     let cast = Op::Cast(edgesmith_ir::op::Cast { to: dtype, saturate: true, round_mode: String::from("up") });
-    let mut results = evaluate_op(&cast, &[Some(Value::Tensor(source))], &[true], &options()).map_err(|error| error.to_string())?;
+    let mut results =
+        evaluate_op(&cast, &[Some(Value::Tensor(source))], &[true], &options()).map_err(|error| error.to_string())?;
     match results.pop().flatten() {
         Some(Value::Tensor(tensor)) => Ok(tensor),
         _ => Err(format!("no {dtype} elements could be made")),

@@ -106,7 +106,13 @@ impl EndToEnd<'_> {
         }
     }
 
-    fn run(&self, engine: &dyn Engine, before: &Model, after: &Model, fidelity: Fidelity) -> Result<Comparison, EngineError> {
+    fn run(
+        &self,
+        engine: &dyn Engine,
+        before: &Model,
+        after: &Model,
+        fidelity: Fidelity,
+    ) -> Result<Comparison, EngineError> {
         let request = Request { effort: Effort::Once, ..Request::default() };
         let mut old = engine.prepare(before, &request)?.session()?;
         let mut new = engine.prepare(after, &request)?.session()?;
@@ -124,7 +130,11 @@ impl EndToEnd<'_> {
                 // What runs before must run after.
                 let found = match new.run(inputs) {
                     Ok(found) => found,
-                    Err(error) => return Ok(Comparison::Differs { detail: format!("the result fails where the source runs: {error}") }),
+                    Err(error) => {
+                        return Ok(Comparison::Differs {
+                            detail: format!("the result fails where the source runs: {error}"),
+                        });
+                    }
                 };
                 count += 1;
                 match compare_outputs(&expected, &found, fidelity) {
@@ -181,7 +191,9 @@ fn work(model: &Model, inputs: &Values) -> Option<(f64, f64)> {
 fn compare_outputs(expected: &Values, found: &Values, fidelity: Fidelity) -> Comparison {
     let (mut largest, mut vacuous) = (0.0_f64, true);
     for (name, was) in expected {
-        let Some(is) = found.get(name) else { return Comparison::Differs { detail: format!("output '{name}' is missing") } };
+        let Some(is) = found.get(name) else {
+            return Comparison::Differs { detail: format!("output '{name}' is missing") };
+        };
         let difference = match compare(was, is) {
             exec::Comparison::Compared(difference) => difference,
             // Between equal models only sizes that depend on data can differ, and only by rounding.
@@ -189,7 +201,11 @@ fn compare_outputs(expected: &Values, found: &Values, fidelity: Fidelity) -> Com
                 return Comparison::Differs { detail: format!("output '{name}': {message}") };
             }
             exec::Comparison::Unlike(message) => {
-                return Comparison::Undecided { reason: format!("output '{name}' has a size that depends on data ({message}); rounding may have changed it") };
+                return Comparison::Undecided {
+                    reason: format!(
+                        "output '{name}' has a size that depends on data ({message}); rounding may have changed it"
+                    ),
+                };
             }
         };
         let dtype = was.as_tensor().map(Tensor::dtype);
@@ -200,14 +216,23 @@ fn compare_outputs(expected: &Values, found: &Values, fidelity: Fidelity) -> Com
             (_, Some(DType::BF16)) => 1e-1,
             _ => TOLERANCE,
         };
-        let same = if allowed == 0.0 || discrete { difference.exact || difference.differing == 0 } else { difference.relative <= allowed };
+        let same = if allowed == 0.0 || discrete {
+            difference.exact || difference.differing == 0
+        } else {
+            difference.relative <= allowed
+        };
         if !same && discrete && fidelity != Fidelity::Exact {
             return Comparison::Undecided {
-                reason: format!("output '{name}' holds integers or bools that differ; rounding may have flipped a comparison before them"),
+                reason: format!(
+                    "output '{name}' holds integers or bools that differ; rounding may have flipped a comparison before them"
+                ),
             };
         }
         if !same {
-            let worst = difference.worst.as_ref().map(|w| format!(", most at {:?}: {} before, {} after", w.index, w.reference, w.found));
+            let worst = difference
+                .worst
+                .as_ref()
+                .map(|w| format!(", most at {:?}: {} before, {} after", w.index, w.reference, w.found));
             return Comparison::Differs {
                 detail: format!(
                     "output '{name}': {} of {} elements differ, by {:.1e} of the largest magnitude{}",
@@ -227,6 +252,8 @@ fn compare_outputs(expected: &Values, found: &Values, fidelity: Fidelity) -> Com
 /// Whether there is anything in the value that a comparison could have failed on.
 fn is_finite(value: &Value) -> bool {
     value.as_tensor().is_none_or(|tensor| {
-        tensor.is_empty() || !tensor.dtype().is_float() || tensor.to_f64().is_none_or(|x| x.iter().any(|v| v.is_finite()))
+        tensor.is_empty()
+            || !tensor.dtype().is_float()
+            || tensor.to_f64().is_none_or(|x| x.iter().any(|v| v.is_finite()))
     })
 }

@@ -13,8 +13,10 @@ pub fn root() -> PathBuf {
 /// Every Rust file of the workspace, build output excluded, in alphabetical order.
 pub fn rust_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["ir", "passes", "frontends", "backends", "cli", "tests", "benches"].iter().map(|folder| root().join(folder)).collect();
+    let mut folders: Vec<PathBuf> = ["ir", "passes", "frontends", "backends", "cli", "tests", "benches"]
+        .iter()
+        .map(|folder| root().join(folder))
+        .collect();
     while let Some(folder) = folders.pop() {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries.flatten() {

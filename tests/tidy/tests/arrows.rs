@@ -32,7 +32,12 @@ fn matches(pattern: &str, folder: &str) -> bool {
 
 #[test]
 fn dependencies_point_down() {
-    let metadata = MetadataCommand::new().manifest_path(edgesmith_test_tidy::root().join("Cargo.toml")).no_deps().other_options(["--offline".to_owned()]).exec().unwrap();
+    let metadata = MetadataCommand::new()
+        .manifest_path(edgesmith_test_tidy::root().join("Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .unwrap();
     let root = metadata.workspace_root.clone();
     let folder_of: BTreeMap<String, String> = metadata
         .packages
@@ -49,7 +54,9 @@ fn dependencies_point_down() {
             wrong.push(format!("{from} is in no layer"));
             continue;
         };
-        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development) {
+        for dependency in
+            package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development)
+        {
             let Some(to) = folder_of.get(dependency.name.as_str()) else { continue };
             if !allowed.iter().any(|pattern| matches(pattern, to)) {
                 wrong.push(format!("{from} depends on {to}"));

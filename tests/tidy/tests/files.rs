@@ -38,7 +38,8 @@ fn no_file_is_too_long() {
 #[test]
 fn nothing_is_left_undone() {
     // Put together here so that this file does not find itself.
-    let marks = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[ign", "ore"), concat!("#[should_", "panic")];
+    let marks =
+        [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[ign", "ore"), concat!("#[should_", "panic")];
     let mut found = Vec::new();
     for path in rust_files() {
         for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
@@ -64,7 +65,16 @@ fn every_crate_has_a_readme() {
 
 #[test]
 fn the_pure_crates_touch_no_file_thread_or_clock() {
-    let pure = ["ir/core/src", "ir/text/src", "ir/exec/src", "ir/rewrite/src", "ir/onnx-proto/src", "passes/", "frontends/onnx/src", "backends/onnx/src"];
+    let pure = [
+        "ir/core/src",
+        "ir/text/src",
+        "ir/exec/src",
+        "ir/rewrite/src",
+        "ir/onnx-proto/src",
+        "passes/",
+        "frontends/onnx/src",
+        "backends/onnx/src",
+    ];
     let forbidden = ["std::fs", "std::thread", "std::time::Instant", "std::time::SystemTime", "std::env::var"];
     let mut found = Vec::new();
     for path in rust_files() {

@@ -51,8 +51,32 @@ impl Lift<'_> {
             return Lifted::Carried("it is not among the operators that edgesmith knows");
         };
         let lifted = match kind {
+            OpKind::Softmax | OpKind::LogSoftmax | OpKind::Hardmax if since < 13 => return self.softmax(kind),
             OpKind::Clip if since < 11 => self.clip(),
             OpKind::Pad if since < 11 => self.pad(),
+            OpKind::Dropout if since < 12 => self.dropout(),
+            OpKind::BatchNormalization if since < 14 => self.batch_normalization(),
+            OpKind::GroupNormalization if since < 21 => self.group_normalization(),
+            OpKind::OneHot if since < 11 => self.one_hot(),
+            OpKind::Resize if since < 11 => self.resize_10(),
+            OpKind::Scan if since < 9 => {
+                Err("version 8 has a batch axis and sequence lengths, which no later version has")
+            }
+            _ => {
+                self.always(kind);
+                Ok(())
+            }
+        };
+        match lifted {
+            Ok(()) => Lifted::Typed(kind),
+            Err(reason) => Lifted::Carried(reason),
+        }
+    }
+
+    /// Lifts what can always be lifted.
+    fn always(&mut self, kind: OpKind) {
+        let since = self.since;
+        match kind {
             OpKind::Slice if since < 10 => self.slice(),
             OpKind::TopK if since < 10 => self.top_k(),
             OpKind::Split if since < 18 => self.split(),
@@ -68,26 +92,13 @@ impl Lift<'_> {
             | OpKind::ReduceSumSquare
                 if since < 18 =>
             {
-                self.axes()
+                self.axes();
             }
-            OpKind::Dropout if since < 12 => self.dropout(),
             OpKind::DFT if since < 20 => self.dft(),
-            OpKind::BatchNormalization if since < 14 => self.batch_normalization(),
-            OpKind::GroupNormalization if since < 21 => self.group_normalization(),
-            OpKind::Softmax | OpKind::LogSoftmax | OpKind::Hardmax if since < 13 => return self.softmax(kind),
             OpKind::GridSample if since < 20 => self.grid_sample(),
             OpKind::RoiAlign if since < 16 => self.roi_align(),
-            OpKind::OneHot if since < 11 => self.one_hot(),
-            OpKind::Resize if since < 11 => self.resize_10(),
             OpKind::Resize => self.empty_is_absent(),
-            OpKind::Scan if since < 9 => {
-                Err("version 8 has a batch axis and sequence lengths, which no later version has")
-            }
-            _ => Ok(()),
-        };
-        match lifted {
-            Ok(()) => Lifted::Typed(kind),
-            Err(reason) => Lifted::Carried(reason),
+            _ => {}
         }
     }
 

@@ -4,8 +4,8 @@
 //! the ceiling where it shrinks, which was never written down but is what every engine does (measured with ONNX Runtime);
 //! a node that does both on different axes has no single modern form.
 
-use edgesmith_ir::Tensor;
 use edgesmith_ir::op::OpKind;
+use edgesmith_ir::{Attribute, Tensor};
 
 use super::{Lift, Lifted};
 
@@ -14,13 +14,11 @@ type Outcome = Result<(), &'static str>;
 impl Lift<'_> {
     /// Upsample-7 (`scales` attribute) and Upsample-9 (input) as Resize. Scales are at least one.
     pub(super) fn upsample(&mut self) -> Lifted {
-        if self.since < 9 {
-            if let Some(edgesmith_ir::Attribute::Floats(scales)) = self.take("scales") {
-                let scales: Vec<f32> = scales.into_iter().map(|scale| scale.0).collect();
-                if let Ok(tensor) = Tensor::from_vec([scales.len() as u64].as_slice(), scales) {
-                    let value = self.literal("scales", tensor);
-                    self.set_operand(1, value);
-                }
+        if let Some(Attribute::Floats(scales)) = self.take("scales") {
+            let scales: Vec<f32> = scales.into_iter().map(|scale| scale.0).collect();
+            if let Ok(tensor) = Tensor::from_vec([scales.len() as u64].as_slice(), scales) {
+                let value = self.literal("scales", tensor);
+                self.set_operand(1, value);
             }
         }
         self.modern_resize("floor");
@@ -58,7 +56,7 @@ impl Lift<'_> {
     }
 
     /// Resize from 11 on: a constant without elements for `roi`, `scales` or `sizes` means that it is absent.
-    pub(super) fn empty_is_absent(&mut self) -> Outcome {
+    pub(super) fn empty_is_absent(&mut self) {
         for slot in 1..self.operands.len() {
             if self.constant(slot).is_some_and(Tensor::is_empty) {
                 self.operands[slot] = None;
@@ -67,22 +65,19 @@ impl Lift<'_> {
         while self.operands.last() == Some(&None) {
             self.operands.pop();
         }
-        Ok(())
     }
 
     /// GridSample-16: modes of two-dimensional names.
-    pub(super) fn grid_sample(&mut self) -> Outcome {
+    pub(super) fn grid_sample(&mut self) {
         match self.text("mode").as_deref() {
             Some("bilinear") => self.set_text("mode", "linear"),
             Some("bicubic") => self.set_text("mode", "cubic"),
             _ => {}
         }
-        Ok(())
     }
 
     /// RoiAlign-10 had no shift by half a pixel.
-    pub(super) fn roi_align(&mut self) -> Outcome {
+    pub(super) fn roi_align(&mut self) {
         self.set_text("coordinate_transformation_mode", "output_half_pixel");
-        Ok(())
     }
 }

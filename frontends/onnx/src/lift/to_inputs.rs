@@ -55,7 +55,7 @@ impl Lift<'_> {
     }
 
     /// Slice-1: `starts`, `ends` and `axes`, which by default are as many axes as there are starts.
-    pub(super) fn slice(&mut self) -> Outcome {
+    pub(super) fn slice(&mut self) {
         let starts = self.take_ints("starts").unwrap_or_default();
         let ends = self.take_ints("ends").unwrap_or_default();
         let axes = self.take_ints("axes").filter(|axes| !axes.is_empty());
@@ -64,20 +64,18 @@ impl Lift<'_> {
             let value = self.literal_ints(name, &ints);
             self.set_operand(slot, value);
         }
-        Ok(())
     }
 
     /// TopK-1: `k`.
-    pub(super) fn top_k(&mut self) -> Outcome {
+    pub(super) fn top_k(&mut self) {
         let k = self.int("k").unwrap_or_default();
         self.take("k");
         let value = self.literal_ints("k", &[k]);
         self.set_operand(1, value);
-        Ok(())
     }
 
     /// Split before 18: `split` was an attribute before 13; without it the parts are equal, as many as there are results.
-    pub(super) fn split(&mut self) -> Outcome {
+    pub(super) fn split(&mut self) {
         if let Some(split) = self.take_ints("split") {
             let value = self.literal_ints("split", &split);
             self.set_operand(1, value);
@@ -86,16 +84,14 @@ impl Lift<'_> {
             let name = self.names.intern("num_outputs");
             self.attributes.push((name, Attribute::Int(parts)));
         }
-        Ok(())
     }
 
     /// Squeeze, Unsqueeze and reductions: `axes`; no axes and an empty list mean the same.
-    pub(super) fn axes(&mut self) -> Outcome {
+    pub(super) fn axes(&mut self) {
         if let Some(axes) = self.take_ints("axes").filter(|axes| !axes.is_empty()) {
             let value = self.literal_ints("axes", &axes);
             self.set_operand(1, value);
         }
-        Ok(())
     }
 
     /// Dropout before 12: `ratio`. What the mask holds in inference was not said, so a mask that is read stays as it is.
@@ -113,11 +109,10 @@ impl Lift<'_> {
     }
 
     /// DFT-17: `axis`, by default 1, where the newest form has -2.
-    pub(super) fn dft(&mut self) -> Outcome {
+    pub(super) fn dft(&mut self) {
         let axis = self.int("axis").unwrap_or(1);
         self.take("axis");
         let value = self.literal("axis", Tensor::scalar(axis));
         self.set_operand(2, value);
-        Ok(())
     }
 }

@@ -541,12 +541,15 @@ impl<'a> Application<'a> {
     fn types(&mut self) {
         let graph_id = self.patch.graph;
         let mut queue: std::collections::VecDeque<OpId> = self.applied.created.iter().copied().collect();
+        // Readers of a value that many share are not inferred again one by one: that would be quadratic.
         for value in self.applied.touched.clone() {
-            let graph = self.model.graph(graph_id);
-            queue.extend(graph.value(value).uses().iter().filter_map(|u| match u.user {
-                User::Op(op) if graph.value(value).uses().len() <= 16 => Some(op),
-                _ => None,
-            }));
+            let uses = self.model.graph(graph_id).value(value).uses();
+            if uses.len() <= 16 {
+                queue.extend(uses.iter().filter_map(|u| match u.user {
+                    User::Op(op) => Some(op),
+                    User::Output => None,
+                }));
+            }
         }
         let mut budget = 256;
         while let Some(op) = queue.pop_front() {
@@ -564,8 +567,10 @@ impl<'a> Application<'a> {
             }
         }
         let mut raise: Vec<OpId> = self.applied.created.clone();
+        // Whoever read a value of the root comes after the root, and so after every producer that does not come later.
         for value in &self.applied.touched {
-            raise.extend(self.model.graph(graph_id).producer(*value));
+            let graph = self.model.graph(graph_id);
+            raise.extend(graph.producer(*value).filter(|op| graph.op(*op).order() > self.order));
         }
         for op in &raise {
             let graph = self.model.graph(graph_id);

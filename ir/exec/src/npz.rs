@@ -266,9 +266,9 @@ fn descr(dtype: DType) -> Result<&'static str, NpzError> {
 pub fn encode_npy(tensor: &Tensor) -> Result<Vec<u8>, NpzError> {
     let descr = descr(tensor.dtype())?;
     let data = tensor.dense_bytes().map_err(|error| NpzError::Unsupported(error.to_string()))?;
-    let shape: String = tensor.shape().iter().map(|extent| format!("{extent}, ")).collect();
-    // `(3, )` is a tuple of one, `()` of none.
-    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    let extents: Vec<String> = tensor.shape().iter().map(|extent| format!("{extent},")).collect();
+    // `(3,)` is a tuple of one, `()` of none.
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", extents.join(" "));
     // Padded with blanks and a line feed so that the elements begin at a multiple of 64.
     let length = (10 + text.len() + 1).next_multiple_of(64) - 10;
     let Ok(declared) = u16::try_from(length) else {

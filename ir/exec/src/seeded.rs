@@ -35,8 +35,8 @@ pub struct Seeds {
     /// The extent of dims that are unknown or have a symbol without an entry.
     pub extent: u64,
     /// Ranges of integers by input, both ends included. Without an entry an input that selects rows (Gather, seen through
-    /// operators that only move elements) gets indices of those rows, 8-bit integers get their whole range, and all
-    /// others 0 and 1, which suits masks, lengths and flags.
+    /// operators that only move elements) gets indices of those rows, 8-bit integers get their whole range, and all others
+    /// mostly ones, now and then a zero but never first along the last axis: that suits masks, lengths and flags.
     pub ranges: IndexMap<Name, (i64, i64)>,
     /// The number of elements of sequences.
     pub items: usize,
@@ -171,7 +171,7 @@ impl Stream {
             return Err(format!("it has {count} elements"));
         }
         let zero = spread == Spread::Zeros;
-        let made = match dtype {
+        match dtype {
             _ if dtype.is_float() => {
                 let scale = match (spread, dtype) {
                     (Spread::Zeros, _) => 0.0,
@@ -185,9 +185,15 @@ impl Stream {
                 }, else return Err(format!("{dtype} is not made up")))
             }
             _ if dtype.is_integer() => by_dtype!(dtype, T: integer => {
-                let fallback = if dtype.bits() == 8 { (T::LOWEST.wide() as i64, T::HIGHEST.wide() as i64) } else { (0, 1) };
-                let range = range.unwrap_or(fallback);
-                fill::<T>(shape, count, || if zero { T::ZERO } else { T::from_integer(i128::from(self.integer(range))) })
+                let whole = (T::LOWEST.wide() as i64, T::HIGHEST.wide() as i64);
+                let range = range.or_else(|| (dtype.bits() == 8).then_some(whole));
+                let (row, mut at) = (shape.last().copied().unwrap_or(1).max(1), 0);
+                fill::<T>(shape, count, || {
+                    let flag = i64::from(range.is_some() || self.integer((0, 7)) != 0 || at % row == 0);
+                    let drawn = range.map_or(flag, |range| self.integer(range));
+                    at += 1;
+                    if zero { T::ZERO } else { T::from_integer(i128::from(drawn)) }
+                })
             }, else return Err(format!("{dtype} is not made up"))),
             DType::Bool => {
                 let cells = (0..count).map(|_| if zero { 0 } else { (self.next() >> 63) as u8 }).collect();
@@ -198,9 +204,8 @@ impl Stream {
                 let words = (0..count).map(|_| self.integer((0, 9)).to_string().into()).collect();
                 Tensor::strings(shape, words).map_err(|error| error.to_string())
             }
-            _ => return Err(format!("elements of {dtype} are not made up; give the input itself")),
-        };
-        made
+            _ => Err(format!("elements of {dtype} are not made up; give the input itself")),
+        }
     }
 }
 

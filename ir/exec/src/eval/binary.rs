@@ -1,5 +1,7 @@
 //! Evaluation of operators of two operands with broadcasting.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use edgesmith_ir::op::{BitShift, Mod, ShiftDirection};
 use edgesmith_ir::{DType, Tensor};
@@ -37,6 +39,10 @@ impl<'a> Pair<'a> {
     fn map<T: Number, C>(&self, f: impl Fn(T, T) -> C) -> Result<Vec<C>, EvalError> {
         Ok(map2((&self.a.view::<T>()?, &self.a_dims), (&self.b.view::<T>()?, &self.b_dims), &self.out, f))
     }
+    /// Loops for f32 are compiled for the function; those of the other types, of which there are eleven, call it.
+    fn compute<T: Number>(&self, f: fn(T, T) -> T) -> Evaluated {
+        one(tensor::<T>(&self.out, self.map::<T, T>(f)?)?)
+    }
     fn truths(&self, f: impl Fn(u8, u8) -> u8) -> Evaluated {
         one(bools(&self.out, map2((&truths(self.a)?, &self.a_dims), (&truths(self.b)?, &self.b_dims), &self.out, f))?)
     }
@@ -45,21 +51,32 @@ impl<'a> Pair<'a> {
 macro_rules! arithmetic {
     ($cx:expr, $T:ident: $class:ident => $f:expr) => {{
         let pair = Pair::of_one_type($cx)?;
-        by_dtype!(pair.a.dtype(), $T: $class => one(tensor::<$T>(&pair.out, pair.map::<$T, $T>($f)?)?),
-            else Err($cx.wrong_dtype(pair.a.dtype())))
+        by_dtype!(pair.a.dtype(), $T: $class => pair.compute::<$T>($f), else Err($cx.wrong_dtype(pair.a.dtype())))
+    }};
+}
+
+/// [`arithmetic`] with loops of its own for f32.
+macro_rules! fast_arithmetic {
+    ($cx:expr, $T:ident => $f:expr) => {{
+        let pair = Pair::of_one_type($cx)?;
+        if pair.a.dtype() == DType::F32 {
+            type $T = f32;
+            return one(tensor::<f32>(&pair.out, pair.map::<f32, f32>($f)?)?);
+        }
+        arithmetic!($cx, $T: number => $f)
     }};
 }
 
 pub(super) fn add(cx: &EvalCx<'_>) -> Evaluated {
-    arithmetic!(cx, T: number => T::plus)
+    fast_arithmetic!(cx, T => T::plus)
 }
 
 pub(super) fn sub(cx: &EvalCx<'_>) -> Evaluated {
-    arithmetic!(cx, T: number => T::minus)
+    fast_arithmetic!(cx, T => T::minus)
 }
 
 pub(super) fn mul(cx: &EvalCx<'_>) -> Evaluated {
-    arithmetic!(cx, T: number => T::times)
+    fast_arithmetic!(cx, T => T::times)
 }
 
 /// Fails when an integer divisor that is used holds a zero.
@@ -70,7 +87,7 @@ fn refuse_zero_divisor(cx: &EvalCx<'_>, pair: &Pair<'_>) -> Result<(), EvalError
 
 pub(super) fn div(cx: &EvalCx<'_>) -> Evaluated {
     refuse_zero_divisor(cx, &Pair::of_one_type(cx)?)?;
-    arithmetic!(cx, T: number => T::over)
+    fast_arithmetic!(cx, T => T::over)
 }
 
 /// The remainder with the divisor's sign, as Python's `%`: of a zero too, and a divisor of infinity takes a dividend of
@@ -179,14 +196,27 @@ pub(super) fn xor(cx: &EvalCx<'_>) -> Evaluated {
     Pair::of_one_type(cx)?.truths(|a, b| a ^ b)
 }
 
-macro_rules! comparison {
-    ($cx:expr, $T:ident => $f:expr) => {{
-        let pair = Pair::of_one_type($cx)?;
-        by_dtype!(pair.a.dtype(), $T: number => {
-            let f: fn(&$T, &$T) -> bool = $f;
-            one(bools(&pair.out, pair.map::<$T, u8>(|x, y| u8::from(f(&x, &y)))?)?)
-        }, else Err($cx.wrong_dtype(pair.a.dtype())))
-    }};
+/// How each pair compares, encoded for one table look-up per operator: less, equal, greater, unordered.
+fn orders(cx: &EvalCx<'_>, pair: &Pair<'_>) -> Result<Vec<u8>, EvalError> {
+    by_dtype!(pair.a.dtype(), T: number => {
+        pair.map::<T, u8>(|x, y| match x.partial_cmp(&y) {
+            Some(Ordering::Less) => 0,
+            Some(Ordering::Equal) => 1,
+            Some(Ordering::Greater) => 2,
+            None => 3,
+        })
+    }, else Err(cx.wrong_dtype(pair.a.dtype())))
+}
+
+/// Where the order is one of those that `accepted` marks (less, equal, greater).
+fn comparison(cx: &EvalCx<'_>, accepted: [bool; 3]) -> Evaluated {
+    let pair = Pair::of_one_type(cx)?;
+    let table = accepted.map(u8::from);
+    let mut found = orders(cx, &pair)?;
+    for order in &mut found {
+        *order = table.get(usize::from(*order)).copied().unwrap_or(0);
+    }
+    one(bools(&pair.out, found)?)
 }
 
 pub(super) fn equal(cx: &EvalCx<'_>) -> Evaluated {
@@ -200,22 +230,22 @@ pub(super) fn equal(cx: &EvalCx<'_>) -> Evaluated {
                 map3((&unit, &[]), (&a, &pair.a_dims), (&b, &pair.b_dims), &pair.out, |(), a, b| u8::from(a == b));
             one(bools(&pair.out, equal)?)
         }
-        _ => comparison!(cx, T => PartialEq::eq),
+        _ => comparison(cx, [false, true, false]),
     }
 }
 
 pub(super) fn greater(cx: &EvalCx<'_>) -> Evaluated {
-    comparison!(cx, T => PartialOrd::gt)
+    comparison(cx, [false, false, true])
 }
 
 pub(super) fn greater_or_equal(cx: &EvalCx<'_>) -> Evaluated {
-    comparison!(cx, T => PartialOrd::ge)
+    comparison(cx, [false, true, true])
 }
 
 pub(super) fn less(cx: &EvalCx<'_>) -> Evaluated {
-    comparison!(cx, T => PartialOrd::lt)
+    comparison(cx, [true, false, false])
 }
 
 pub(super) fn less_or_equal(cx: &EvalCx<'_>) -> Evaluated {
-    comparison!(cx, T => PartialOrd::le)
+    comparison(cx, [true, true, false])
 }

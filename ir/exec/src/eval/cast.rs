@@ -51,16 +51,22 @@ fn convert(x: &Tensor, to: DType, cx: &EvalCx<'_>) -> Evaluated {
         (_, DType::Bool) => by_dtype!(from, T: number => {
             one(bools(&shape, x.view::<T>()?.iter().map(|x| u8::from(*x != T::ZERO)).collect())?)
         }, else unsupported(from, to)),
-        _ if from.is_float() && to.is_float() => by_dtype!(from, A: float => by_dtype!(to, B: float => {
-            one(tensor::<B>(&shape, x.view::<A>()?.iter().map(|x| B::narrow(x.wide())).collect())?)
-        }, else unsupported(from, to)), else unsupported(from, to)),
-        _ if from.is_float() => by_dtype!(from, A: float => {
-            let wide: Vec<f64> = x.view::<A>()?.iter().map(|x| x.wide()).collect();
-            floats_to_integers(&wide, &shape, to, cx)
-        }, else unsupported(from, to)),
-        _ => by_dtype!(from, A: integer => by_dtype!(to, B: number => {
-            one(tensor::<B>(&shape, x.view::<A>()?.iter().map(|x| B::from_integer(i128::from(*x))).collect())?)
-        }, else unsupported(from, to)), else unsupported(from, to)),
+        // Through one wide type, so that there are as many loops as types, not as many as pairs. Both are exact.
+        _ if from.is_float() => {
+            let wide = x.to_f64().ok_or_else(|| cx.wrong_dtype(from))?;
+            if to.is_integer() {
+                return floats_to_integers(&wide, &shape, to, cx);
+            }
+            by_dtype!(to, B: float => one(tensor::<B>(&shape, wide.into_iter().map(B::narrow).collect())?),
+                else unsupported(from, to))
+        }
+        _ => {
+            let wide: Vec<i128> = by_dtype!(from, A: integer => {
+                x.view::<A>()?.iter().map(|x| i128::from(*x)).collect()
+            }, else return unsupported(from, to));
+            by_dtype!(to, B: number => one(tensor::<B>(&shape, wide.into_iter().map(B::from_integer).collect())?),
+                else unsupported(from, to))
+        }
     }
 }
 

@@ -155,6 +155,7 @@ impl From<TensorError> for EvalError {
 }
 
 /// One result.
+#[expect(clippy::unnecessary_wraps, reason = "it ends an evaluator")]
 pub(crate) fn one(tensor: impl Into<Value>) -> Evaluated {
     Ok(vec![Some(tensor.into())])
 }

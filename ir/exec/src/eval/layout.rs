@@ -96,13 +96,20 @@ impl<const K: usize> Loops<K> {
         }
         if extents.is_empty() {
             extents.push(1);
-            merged.iter_mut().for_each(|list| list.push(0));
+            for list in &mut merged {
+                list.push(0);
+            }
         }
         Self { empty: dims.contains(&0), extents, strides: merged }
     }
 
     /// Calls `body(offsets, strides, length)` for every innermost run, in row-major order.
     pub(crate) fn run(&self, mut body: impl FnMut([usize; K], [usize; K], usize)) {
+        self.walk(&mut body);
+    }
+
+    /// Compiled once for every number of tensors, not once for every body.
+    fn walk(&self, body: &mut dyn FnMut([usize; K], [usize; K], usize)) {
         if self.empty {
             return;
         }
@@ -121,14 +128,14 @@ impl<const K: usize> Loops<K> {
                 axis -= 1;
                 index[axis] += 1;
                 if index[axis] < self.extents[axis] {
-                    for k in 0..K {
-                        offsets[k] += self.strides[k][axis];
+                    for (offset, strides) in offsets.iter_mut().zip(&self.strides) {
+                        *offset += strides[axis];
                     }
                     break;
                 }
                 index[axis] = 0;
-                for k in 0..K {
-                    offsets[k] -= self.strides[k][axis] * (self.extents[axis] - 1);
+                for (offset, strides) in offsets.iter_mut().zip(&self.strides) {
+                    *offset -= strides[axis] * (self.extents[axis] - 1);
                 }
             }
         }

@@ -189,9 +189,10 @@ pub(super) fn split(op: &Split, cx: &EvalCx<'_>) -> Evaluated {
     let x = cx.tensor(0)?;
     let axis = cx.axis(op.axis, x.rank())?;
     let extent = dims(x)[axis];
-    let lengths = match cx.maybe_ints(1)? {
-        Some(lengths) => given_lengths(cx, &lengths, extent)?,
-        None => {
+    let lengths = if let Some(lengths) = cx.maybe_ints(1)? {
+        given_lengths(cx, &lengths, extent)?
+    } else {
+        {
             let parts = op.num_outputs.map_or(Ok(cx.wanted.len()), usize::try_from);
             let parts = parts.map_err(|_| cx.error("a negative number of parts"))?;
             if parts > extent.max(cx.wanted.len()).saturating_add(1) && parts > 65_536 {

@@ -234,17 +234,23 @@ macro_rules! by_dtype {
     ($dtype:expr, $T:ident: cell => $body:expr, else $other:expr) => {
         match ($dtype, $dtype.whole_bytes()) {
             (edgesmith_ir::DType::String, _) => { type $T = bytes::Bytes; $body }
+            #[allow(clippy::clone_on_copy, reason = "the body is written for strings as well")]
             (_, Some(1)) => { type $T = u8; $body }
+            #[allow(clippy::clone_on_copy, reason = "the body is written for strings as well")]
             (_, Some(2)) => { type $T = u16; $body }
+            #[allow(clippy::clone_on_copy, reason = "the body is written for strings as well")]
             (_, Some(4)) => { type $T = u32; $body }
+            #[allow(clippy::clone_on_copy, reason = "the body is written for strings as well")]
             (_, Some(8)) => { type $T = u64; $body }
+            #[allow(clippy::clone_on_copy, reason = "the body is written for strings as well")]
             (_, Some(16)) => { type $T = u128; $body }
             _ => $other,
         }
     };
     (@ $dtype:expr, $T:ident, $body:expr, $other:expr; $($variant:ident $t:ty),*) => {
         match $dtype {
-            $(edgesmith_ir::DType::$variant => { type $T = $t; $body })*
+            $(#[allow(clippy::absurd_extreme_comparisons, reason = "the body is written for signed types as well")]
+            edgesmith_ir::DType::$variant => { type $T = $t; $body })*
             _ => $other,
         }
     };

@@ -87,7 +87,8 @@ pub(super) fn top_k(op: &TopK, cx: &EvalCx<'_>) -> Evaluated {
             let at = |k: usize| elements[(o * extent + k) * inner + i];
             row.clear();
             row.extend(0..extent);
-            let compare = |a: &usize, b: &usize| {
+            // Sorting is compiled once, for a dynamic comparison.
+            let compare: &dyn Fn(&usize, &usize) -> Ordering = &|a, b| {
                 let by_value = order(at(*a), at(*b));
                 if op.largest { by_value.reverse() } else { by_value }.then(a.cmp(b))
             };
@@ -134,12 +135,11 @@ fn positions(holds: impl Iterator<Item = bool>) -> Vec<usize> {
 pub(super) fn compress(op: &Compress, cx: &EvalCx<'_>) -> Evaluated {
     let x = cx.tensor(0)?;
     let flat;
-    let (x, axis) = match op.axis {
-        Some(axis) => (x, cx.axis(axis, x.rank())?),
-        None => {
-            flat = x.reshaped([x.len()].as_slice())?;
-            (&flat, 0)
-        }
+    let (x, axis) = if let Some(axis) = op.axis {
+        (x, cx.axis(axis, x.rank())?)
+    } else {
+        flat = x.reshaped([x.len()].as_slice())?;
+        (&flat, 0)
     };
     let condition = truths(cx.tensor(1)?)?;
     let mut lists: Vec<Option<Vec<usize>>> = vec![None; x.rank()];
@@ -184,13 +184,13 @@ fn grouped<T>(elements: &[T], rows: &Tensor, compare: impl Fn(&T, &T) -> Orderin
     let count = rows.shape()[0] as usize;
     let width = elements.len() / count.max(1);
     let row = |at: usize| &elements[at * width..(at + 1) * width];
-    let by_content = |a: usize, b: usize| {
-        let differing = row(a).iter().zip(row(b)).map(|(x, y)| compare(x, y)).find(|order| order.is_ne());
+    let by_content: &dyn Fn(&usize, &usize) -> Ordering = &|a, b| {
+        let differing = row(*a).iter().zip(row(*b)).map(|(x, y)| compare(x, y)).find(|order| order.is_ne());
         differing.unwrap_or(Ordering::Equal)
     };
     let mut sorted: Vec<usize> = (0..count).collect();
-    sorted.sort_by(|a, b| by_content(*a, *b));
-    sorted.chunk_by(|a, b| by_content(*a, *b).is_eq()).map(<[usize]>::to_vec).collect()
+    sorted.sort_by(by_content);
+    sorted.chunk_by(|a, b| by_content(a, b).is_eq()).map(<[usize]>::to_vec).collect()
 }
 
 fn unique_results(op: &Unique, rows: &Tensor, axis: Option<usize>, mut groups: Vec<Vec<usize>>) -> Evaluated {
@@ -211,7 +211,9 @@ fn unique_results(op: &Unique, rows: &Tensor, axis: Option<usize>, mut groups: V
     };
     let mut inverse = vec![0_i64; rows.shape()[0] as usize];
     for (number, group) in groups.iter().enumerate() {
-        group.iter().for_each(|row| inverse[*row] = number as i64);
+        for row in group {
+            inverse[*row] = number as i64;
+        }
     }
     let ints = |ints: Vec<i64>| -> Result<_, EvalError> { Ok(Some(tensor::<i64>(&[ints.len()], ints)?.into())) };
     Ok(vec![

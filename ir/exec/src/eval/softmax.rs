@@ -68,11 +68,15 @@ fn apply(kind: SoftmaxKind, row: &mut [f64]) {
                 *x = libm::exp(*x - max);
                 sum += *x;
             }
-            row.iter_mut().for_each(|x| *x /= sum);
+            for x in row {
+                *x /= sum;
+            }
         }
         SoftmaxKind::LogSoftmax => {
             let log_sum = libm::log(row.iter().map(|x| libm::exp(x - max)).sum());
-            row.iter_mut().for_each(|x| *x = *x - max - log_sum);
+            for x in row {
+                *x = *x - max - log_sum;
+            }
         }
         SoftmaxKind::Hardmax => {
             let first = row.iter().position(|x| *x == max).unwrap_or(0);

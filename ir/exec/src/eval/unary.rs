@@ -10,8 +10,13 @@ use super::layout::dims;
 use super::number::{Integer, Number, bools, by_dtype, tensor, truths};
 use super::{EvalCx, Evaluated};
 
-/// `f` in f64 of every element of the first operand, a float tensor.
+/// `f` in f64 of every element of the first operand, a float tensor. A dynamic call costs less than the functions do, and
+/// keeps the loops from being compiled once for every function and type.
 pub(super) fn float_map(cx: &EvalCx<'_>, f: impl Fn(f64) -> f64) -> Evaluated {
+    map_dynamic(cx, &f)
+}
+
+fn map_dynamic(cx: &EvalCx<'_>, f: &dyn Fn(f64) -> f64) -> Evaluated {
     let x = cx.tensor(0)?;
     cx.allow(x.dtype(), &dims(x))?;
     by_dtype!(x.dtype(), T: float => {
@@ -80,7 +85,7 @@ macro_rules! functions {
 functions!(acos, acosh, asin, asinh, atan, atanh, cos, cosh, erf, exp, log, sin, sinh, tan, tanh);
 
 /// The truth of `f` of every element of a float tensor.
-fn float_test(cx: &EvalCx<'_>, f: impl Fn(f64) -> bool) -> Evaluated {
+fn float_test(cx: &EvalCx<'_>, f: &dyn Fn(f64) -> bool) -> Evaluated {
     let x = cx.tensor(0)?;
     cx.allow(DType::Bool, &dims(x))?;
     by_dtype!(x.dtype(), T: float => {
@@ -90,11 +95,11 @@ fn float_test(cx: &EvalCx<'_>, f: impl Fn(f64) -> bool) -> Evaluated {
 
 pub(super) fn is_inf(op: &IsInf, cx: &EvalCx<'_>) -> Evaluated {
     let (negative, positive) = (op.detect_negative, op.detect_positive);
-    float_test(cx, |x| (positive && x == f64::INFINITY) || (negative && x == f64::NEG_INFINITY))
+    float_test(cx, &|x| (positive && x == f64::INFINITY) || (negative && x == f64::NEG_INFINITY))
 }
 
 pub(super) fn is_nan(cx: &EvalCx<'_>) -> Evaluated {
-    float_test(cx, f64::is_nan)
+    float_test(cx, &f64::is_nan)
 }
 
 pub(super) fn not(cx: &EvalCx<'_>) -> Evaluated {

@@ -28,7 +28,8 @@ macro_rules! fold {
         by_dtype!(tensors[0].dtype(), $T: number => {
             let mut result = expand(&tensors[0].view::<$T>()?, &dims(tensors[0]), &out);
             for other in &tensors[1..] {
-                result = map2((&result, &out), (&other.view::<$T>()?, &dims(other)), &out, $f);
+                let f: fn($T, $T) -> $T = $f;
+                result = map2((&result, &out), (&other.view::<$T>()?, &dims(other)), &out, f);
             }
             one(tensor::<$T>(&out, result)?)
         }, else Err($cx.wrong_dtype(tensors[0].dtype())))

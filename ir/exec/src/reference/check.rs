@@ -28,7 +28,6 @@ fn obstacle(op: &Op, regions: &[GraphId]) -> Option<&'static str> {
         | OpKind::RandomNormalLike
         | OpKind::RandomUniform
         | OpKind::RandomUniformLike => Some("random numbers have no reference value"),
-        OpKind::DeformConv => Some("the reference evaluator does not compute it"),
         _ => None,
     }
 }

@@ -27,7 +27,7 @@ impl Plan {
     pub(super) fn new(model: &Model, request: &Request) -> Result<Self, EngineError> {
         let entry = match &request.entry {
             Some(name) => model.entries.get(name).copied().ok_or_else(|| {
-                let names: Vec<&str> = model.entries.keys().map(|name| name.as_str()).collect();
+                let names: Vec<&str> = model.entries.keys().map(edgesmith_ir::Name::as_str).collect();
                 EngineError::Request(format!("the model has no entry '{name}', but {}", names.join(", ")))
             })?,
             None => model.main().ok_or_else(|| EngineError::Request("the model has no graph to run".to_owned()))?,

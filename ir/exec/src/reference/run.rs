@@ -135,7 +135,7 @@ impl Walk<'_> {
                 let Some(body) = data.regions().first() else {
                     return Err(self.fail(graph, Some(op), EvalError::Unsupported("a call without a body".to_owned())));
                 };
-                let given: Vec<Option<Value>> = operands.into_iter().filter(Option::is_some).collect();
+                let given: Vec<Option<Value>> = operands.into_iter().flatten().map(Some).collect();
                 Ok(self.graph(*body, given, &[])?.into_iter().map(Some).collect())
             }
             simple => {

@@ -22,7 +22,7 @@ pub struct Failure {
     /// What happened, where, and what to do.
     pub message: String,
     /// The text that the failure points into, with its name and the bytes meant: a pipeline.
-    pub source_text: Option<SourceText>,
+    pub source_text: Option<Box<SourceText>>,
     /// What to do about it, where that is not in the message.
     pub help: Option<String>,
 }

@@ -49,7 +49,7 @@ pub fn fit_inputs(model: &Model, inputs: &Values) -> Result<(), Failure> {
                 )));
             }
             Some(given) => {
-                fits(row.ty(), given).map_err(|why| Failure::model(format!("input '{}': {why}", row.name())))?
+                fits(row.ty(), given).map_err(|why| Failure::model(format!("input '{}': {why}", row.name())))?;
             }
         }
     }

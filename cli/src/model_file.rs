@@ -112,7 +112,7 @@ pub fn symbols(model: &Model) -> Vec<Name> {
 
 /// Writes a model as ONNX, whole or not at all.
 pub fn write_onnx(model: &Model, path: &Path, existing: Existing, options: OnnxOptions) -> Result<Published, Failure> {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_else(|| "model".into());
+    let stem = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
     let backend = OnnxBackend::new(options);
     let artefact = backend
         .lower(model, &LowerCx { stem: &stem })

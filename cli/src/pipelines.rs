@@ -16,7 +16,7 @@ pub fn read_pipeline(choice: &str, registry: &Registry) -> Result<Pipeline, Fail
     Pipeline::parse(&text, registry).map_err(|error| Failure {
         fault: crate::Fault::Usage,
         message: error.message,
-        source_text: Some(SourceText { name, text, span: error.spot.map(|spot| (spot.start, spot.end)) }),
+        source_text: Some(Box::new(SourceText { name, text, span: error.spot.map(|spot| (spot.start, spot.end)) })),
         help: error.help,
     })
 }

@@ -100,7 +100,7 @@ impl Card {
         if symbolic {
             say("(sizes with every symbolic dim at 1; --dim NAME=N gives them numbers)");
         }
-        for diagnostic in file.diagnostics.iter() {
+        for diagnostic in &file.diagnostics {
             say(&format!("remark: {diagnostic}"));
         }
     }

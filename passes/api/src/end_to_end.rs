@@ -61,7 +61,7 @@ impl EndToEnd<'_> {
         if affordable(REFERENCE_MACS, REFERENCE_ELEMENTS) {
             match self.run(self.reference, before, after, fidelity) {
                 Ok(Comparison::Differs { detail }) => return Verdict::Differs { detail },
-                other => match self.conclude(other, self.reference) {
+                other => match Self::conclude(other, self.reference) {
                     Ok(verdict) => return verdict,
                     Err(why) => reason = why,
                 },
@@ -73,7 +73,7 @@ impl EndToEnd<'_> {
             match self.run(fast, before, after, fidelity) {
                 // No engine but the evaluator is believed; what it sees is reported.
                 Ok(Comparison::Differs { detail }) => reason = format!("{} differs at {detail}", fast.name()),
-                other => match self.conclude(other, fast) {
+                other => match Self::conclude(other, fast) {
                     Ok(verdict) => return verdict,
                     Err(why) if reason.is_empty() => reason = why,
                     Err(why) => reason = format!("{reason}; {why}"),
@@ -94,7 +94,7 @@ impl EndToEnd<'_> {
     }
 
     /// The verdict of a run that found no difference, or why there is none.
-    fn conclude(&self, outcome: Result<Comparison, EngineError>, engine: &dyn Engine) -> Result<Verdict, String> {
+    fn conclude(outcome: Result<Comparison, EngineError>, engine: &dyn Engine) -> Result<Verdict, String> {
         match outcome {
             Ok(Comparison::Same { largest, vacuous: false, inputs }) => {
                 Ok(Verdict::Checked { largest_difference: largest, inputs, engine: engine.name().to_owned() })

@@ -90,7 +90,7 @@ impl LocalChecks {
                     checks.largest_difference = checks.largest_difference.max(*difference);
                 }
                 Some(LocalVerdict::NotChecked { reason }) => {
-                    *checks.not_checked.entry(reason.clone()).or_insert(0) += 1
+                    *checks.not_checked.entry(reason.clone()).or_insert(0) += 1;
                 }
                 Some(LocalVerdict::Failed { .. }) => checks.failed += 1,
                 None => *checks.not_checked.entry("local checks are off".into()).or_insert(0) += 1,

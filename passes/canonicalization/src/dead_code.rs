@@ -23,7 +23,7 @@ fn remove_in(model: &mut Model, graph_id: GraphId) -> u64 {
         }
         let data = graph.op(op);
         let unread = |value: &ValueId| graph.value(*value).uses().is_empty() && !graph.value(*value).is_pinned();
-        if data.results().iter().flatten().all(|v| unread(v)) {
+        if data.results().iter().flatten().all(unread) {
             let producers: Vec<OpId> = data.operands().iter().flatten().filter_map(|v| graph.producer(*v)).collect();
             model.graph_mut(graph_id).erase_op(op);
             stack.extend(producers);

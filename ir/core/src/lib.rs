@@ -5,6 +5,8 @@ mod compact;
 pub mod contents;
 mod cost;
 mod dim;
+mod dim_arith;
+mod dim_bounds;
 mod dim_parse;
 mod dtype;
 mod graph;

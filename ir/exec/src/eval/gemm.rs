@@ -67,6 +67,13 @@ pub(super) fn multiply_add(a: Matrix<'_>, b: Matrix<'_>, c: &mut [f64], c_stride
         }
         return;
     }
+    if rows == 1 && b.row_stride == 1 && a.column_stride == 1 {
+        for (column, sum) in c[..columns].iter_mut().enumerate() {
+            let line = &b.data[column * b.column_stride..][..inner];
+            *sum += a.data[..inner].iter().zip(line).map(|(x, y)| x * y).sum::<f64>();
+        }
+        return;
+    }
     let stride = |stride: usize| stride as isize;
     // SAFETY: the assertions above keep every element that rows, columns and strides address inside its slice;
     // `c` is borrowed mutably, so it overlaps neither factor, and its rows do not overlap each other.
@@ -144,11 +151,14 @@ pub(super) fn multiply_placed(
 ) {
     let (mut a_tile, mut b_tile) = (Tile { data: Vec::new() }, Tile { data: Vec::new() });
     let cut = |from: usize, end: usize| from..(from + TILE).min(end);
+    // A few rows use each widened element of `b` but a few times: it should still be in the cache then.
+    let depth = if rows < 8 { TILE / 32 } else { TILE };
     for column in (0..columns).step_by(TILE) {
-        for k in (0..inner).step_by(TILE) {
-            let b_matrix = b_tile.read(b.0, b.1, (inner, columns), cut(k, inner), cut(column, columns));
+        for k in (0..inner).step_by(depth) {
+            let run = k..(k + depth).min(inner);
+            let b_matrix = b_tile.read(b.0, b.1, (inner, columns), run.clone(), cut(column, columns));
             for row in (0..rows).step_by(TILE) {
-                let a_matrix = a_tile.read(a.0, a.1, (rows, inner), cut(row, rows), cut(k, inner));
+                let a_matrix = a_tile.read(a.0, a.1, (rows, inner), cut(row, rows), run.clone());
                 multiply_add(a_matrix, b_matrix, &mut c[row * columns + column..], columns);
             }
         }

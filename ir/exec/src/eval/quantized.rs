@@ -6,7 +6,7 @@ use edgesmith_ir::{DType, Tensor};
 use super::conv::Convolution;
 use super::cx::one;
 use super::dense::{Dense, Numbers, answer, invalid, round_to, rounded, shape_of, spread, unsupported};
-use super::layout::strides;
+use super::layout::{extents, strides};
 use super::number;
 use super::product::StackedProduct;
 use super::{EvalCx, EvalError, Evaluated};
@@ -57,8 +57,26 @@ fn saturated(dtype: DType, shape: &[usize], data: impl Iterator<Item = f64>) -> 
         DType::I8 => number::tensor(shape, data.map(|x| x as i8).collect()),
         DType::U16 => number::tensor(shape, data.map(|x| x as u16).collect()),
         DType::I16 => number::tensor(shape, data.map(|x| x as i16).collect()),
+        DType::U4 | DType::U2 => packed(dtype, shape, data, 0.0),
+        DType::I4 | DType::I2 => packed(dtype, shape, data, -f64::from(1_u8 << (dtype.bits() - 1))),
         other => Err(unsupported(format!("quantisation to {other}"))),
     }
+}
+
+/// Saturated integers of less than a byte from `least` on, the first in the low bits.
+fn packed(dtype: DType, shape: &[usize], data: impl Iterator<Item = f64>, least: f64) -> Result<Tensor, EvalError> {
+    let (bits, data) = (dtype.bits(), data.collect::<Vec<f64>>());
+    let (mask, greatest) = ((1_u8 << bits) - 1, least + f64::from((1_u8 << bits) - 1));
+    let byte = |elements: &[f64]| {
+        elements.iter().rev().fold(0, |byte: u8, x| byte << bits | (x.clamp(least, greatest) as i8 as u8 & mask))
+    };
+    let bytes: Vec<u8> = data.chunks(8 / bits as usize).map(byte).collect();
+    Ok(Tensor::dense(dtype, extents(shape), bytes.into())?)
+}
+
+/// Whether elements are integers that can be dequantised: those of one to four bytes, or of a part of a byte.
+fn is_quantised(dtype: DType) -> bool {
+    dtype.is_integer() || matches!(dtype, DType::U4 | DType::I4 | DType::U2 | DType::I2)
 }
 
 /// The element type with ONNX's number; `None` for 0, which means absent.
@@ -113,7 +131,7 @@ fn zero_points(zero_point: Option<&Tensor>, scale: &Dense) -> Result<Vec<f64>, E
 /// `(x - zero point) * scale`, rounded once.
 pub(super) fn dequantize_linear(op: &DequantizeLinear, cx: &EvalCx<'_>) -> Evaluated {
     let (x, scale) = (cx.tensor(0)?, cx.floats(1)?);
-    if !x.dtype().is_integer() {
+    if !is_quantised(x.dtype()) {
         return Err(unsupported(format!("dequantisation of {}", x.dtype())));
     }
     let (dtype, shape) = (chosen(op.output_dtype)?.unwrap_or(scale.dtype), shape_of(x));

@@ -7,6 +7,7 @@ mod elementwise;
 mod gather;
 mod kit;
 mod movement;
+mod recorded;
 mod reduce;
 mod search;
 mod sequence;

@@ -253,13 +253,11 @@ impl Parser<'_> {
         let fits = value.and_then(|n| i64::try_from(n).ok());
         // `2N` and `1.5` are labels, not numbers.
         let ends = !self.rest().starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
-        match fits.filter(|_| ends) {
-            Some(n) => Ok(Dim::Known(n)),
-            None => {
-                self.at = start;
-                Err(self.expected("an integer"))
-            }
-        }
+        let Some(n) = fits.filter(|_| ends) else {
+            self.at = start;
+            return Err(self.expected("an integer"));
+        };
+        Ok(Dim::Known(n))
     }
 
     fn primary(&mut self) -> Result<Ratio, DimParseError> {

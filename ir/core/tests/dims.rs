@@ -172,7 +172,7 @@ proptest! {
 
 #[track_caller]
 fn parsed(text: &str) -> Dim {
-    Dim::parse(text).unwrap()
+    Dim::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 #[test]

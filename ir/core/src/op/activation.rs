@@ -117,7 +117,7 @@ operator! {
     Selu {
         operands { x: one }
         results { y: one }
-        attributes { alpha: F32 [F32(1.6732632)], gamma: F32 [F32(1.050701)] }
+        attributes { alpha: F32 [F32(1.673_263_2)], gamma: F32 [F32(1.050_701)] }
         regions {  }
         infer: same_as_first;
     }

@@ -162,7 +162,7 @@ fn top_k(op: &TopK, cx: &mut InferCx<'_>) -> Result<(), InferError> {
                     return Err(InferError::new(format!("{count} elements are asked for, axis {axis} has {extent}")));
                 }
                 // Values and indices have one length.
-                let named = if cx.wants(0) { 0 } else { 1 };
+                let named = usize::from(!cx.wants(0));
                 dims[axis] = known_or_fresh(cx, count.clone(), named, axis);
                 Shape::Ranked(dims)
             }

@@ -182,7 +182,7 @@ impl Stream {
                 by_dtype!(dtype, T: float => {
                     let draw = || if zero { T::ZERO } else { T::narrow(self.normal() * scale) };
                     fill::<T>(shape, count, draw)
-                }, else return Err(format!("{dtype} is not made up")))
+                }, else Err(format!("{dtype} is not made up")))
             }
             _ if dtype.is_integer() => by_dtype!(dtype, T: integer => {
                 let whole = (T::LOWEST.wide() as i64, T::HIGHEST.wide() as i64);
@@ -194,7 +194,7 @@ impl Stream {
                     at += 1;
                     if zero { T::ZERO } else { T::from_integer(i128::from(drawn)) }
                 })
-            }, else return Err(format!("{dtype} is not made up"))),
+            }, else Err(format!("{dtype} is not made up"))),
             DType::Bool => {
                 let cells = (0..count).map(|_| if zero { 0 } else { (self.next() >> 63) as u8 }).collect();
                 let dims: Vec<usize> = shape.iter().map(|n| *n as usize).collect();

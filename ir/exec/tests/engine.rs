@@ -94,7 +94,7 @@ fn outputs_taps_and_defaults() {
     assert_eq!(found["y"], row(&[0.0, 3.0]));
     let request = Request { taps: vec!["w".into(), "h".into()], ..Request::default() };
     let found = ReferenceEngine::default().run_once(&model, &request, &values(&[("x", row(&[-1.0, 2.0]))])).unwrap();
-    assert_eq!(found.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["y", "x", "w", "h"]);
+    assert_eq!(found.keys().map(edgesmith_ir::Name::as_str).collect::<Vec<_>>(), ["y", "x", "w", "h"]);
     assert_eq!(found["h"], row(&[0.0, 2.0]));
     let unknown = Request { taps: vec!["z".into()], ..Request::default() };
     assert!(matches!(ReferenceEngine::default().prepare(&model, &unknown), Err(EngineError::Request(_))));

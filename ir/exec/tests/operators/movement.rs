@@ -76,7 +76,7 @@ fn pads_of_every_mode() {
     let x = row(&[1.0, 2.0, 3.0]);
     let mode = |name| [("mode", text(name))];
     let pad = |name, begin: i64, end: i64, expected: &[f32]| {
-        gives("Pad", &mode(name), &[x.clone(), ints(&[begin, end])], &row(expected))
+        gives("Pad", &mode(name), &[x.clone(), ints(&[begin, end])], &row(expected));
     };
     pad("constant", 1, -1, &[0.0, 1.0, 2.0]);
     pad("edge", -1, 2, &[2.0, 3.0, 3.0, 3.0]);

@@ -48,10 +48,6 @@ impl Part {
 
     // ---- operands and results ----
 
-    /// The number of operand slots.
-    pub(crate) fn arity(&self) -> usize {
-        self.operands.len()
-    }
     /// The operand at a slot, if present.
     pub(crate) fn maybe(&self, slot: usize) -> Option<OutletId> {
         self.operands.get(slot).copied().flatten()

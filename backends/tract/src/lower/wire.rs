@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use edgesmith_ir::{DType, Tensor as IrTensor};
+use edgesmith_ir::Tensor as IrTensor;
 use tract_core::internal::*;
 
 use crate::tensor::to_tract;
@@ -63,10 +63,6 @@ impl Wire {
     /// The elements of an integer constant.
     pub(crate) fn known_ints(&self) -> Option<Vec<i64>> {
         self.known()?.tensor.to_ints()
-    }
-    /// The element type of a constant.
-    pub(crate) fn known_dtype(&self) -> Option<DType> {
-        self.known().map(|known| known.tensor.dtype())
     }
     /// The same value for the body of another tract model, if it can be carried there by value.
     pub(crate) fn for_another_model(&self) -> Option<Self> {

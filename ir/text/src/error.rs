@@ -43,36 +43,40 @@ impl TextError {
     }
 }
 
-/// A problem that does not know its line yet.
+/// A problem that does not know its line yet. Boxed, because results of nearly every function carry one.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
-    pub(crate) span: Span,
-    pub(crate) message: String,
-    pub(crate) expected: Option<String>,
+pub(crate) struct Fault(Box<Problem>);
+
+#[derive(Clone, Debug)]
+struct Problem {
+    span: Span,
+    message: String,
+    expected: Option<String>,
 }
 
-pub(crate) type Fallible<T> = Result<T, Box<Fault>>;
+pub(crate) type Fallible<T> = Result<T, Fault>;
 
 impl Fault {
-    pub(crate) fn new(span: Span, message: impl Into<String>) -> Box<Self> {
-        Box::new(Self { span, message: message.into(), expected: None })
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
+        Self(Box::new(Problem { span, message: message.into(), expected: None }))
     }
-    pub(crate) fn expecting(span: Span, message: impl Into<String>, expected: impl Into<String>) -> Box<Self> {
-        Box::new(Self { span, message: message.into(), expected: Some(expected.into()) })
+    pub(crate) fn expecting(span: Span, message: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self(Box::new(Problem { span, message: message.into(), expected: Some(expected.into()) }))
     }
     pub(crate) fn locate(self, text: &str) -> TextError {
-        let mut start = self.span.start.min(text.len());
+        let Problem { span, message, expected } = *self.0;
+        let mut start = span.start.min(text.len());
         while !text.is_char_boundary(start) {
             start -= 1;
         }
         let before = &text[..start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         TextError {
-            span: self.span,
+            span,
             line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            message: self.message,
-            expected: self.expected,
+            message,
+            expected,
         }
     }
 }

@@ -144,7 +144,11 @@ fn splat(text: &str, dtype: DType, shape: &[u64]) -> Result<Tensor, String> {
 }
 
 fn splat_element(text: &str, dtype: DType) -> Option<Bytes> {
-    let width = usize::try_from(dtype.byte_len(1)?).ok()?;
+    let width = match dtype.bits() {
+        // Four elements fill three bytes: a splat holds those.
+        6 => 3,
+        _ => usize::try_from(dtype.byte_len(1)?).ok()?,
+    };
     if let Some(digits) = text.strip_prefix("0x") {
         let bits = u128::from_str_radix(digits, 16).ok()?;
         let bytes = bits.to_le_bytes();
@@ -268,6 +272,7 @@ mod tests {
             (DType::Bool, vec![2]),
             (DType::I4, vec![0x77]),
             (DType::F8E4M3FN, vec![0x80]),
+            (DType::F6E2M3, vec![0x41, 0x10, 0x04]),
             (DType::Complex128, (1..17).collect()),
         ] {
             let text = describe_splat(dtype, &bytes);

@@ -1,5 +1,7 @@
 //! Every construct of the text, written by hand: read, printed, read again.
 
+#![allow(clippy::needless_raw_string_hashes, reason = "texts of models, all alike")]
+
 mod support;
 
 use edgesmith_ir::{Attribute, Op, OpKind};

@@ -97,7 +97,7 @@ fn index(x: i64, ast: &AttributeAst<'_>) -> Fallible<usize> {
     usize::try_from(x).map_err(|_| Fault::new(ast.value.span, format!("{x} is no index of a region")))
 }
 
-fn mismatch(ast: &AttributeAst<'_>, at: &At<AttributeValueAst<'_>>, found: &str) -> Box<Fault> {
+fn mismatch(ast: &AttributeAst<'_>, at: &At<AttributeValueAst<'_>>, found: &str) -> Fault {
     let wanted = usize::try_from(ast.kind).ok().and_then(|kind| KINDS.get(kind)).copied().unwrap_or("undefined");
     let wanted = if ast.kind == 0 { "elements of one kind" } else { wanted };
     Fault::expecting(at.span, format!("the attribute '{}' has {found}", ast.name.value), wanted)

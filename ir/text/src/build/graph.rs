@@ -1,6 +1,7 @@
 //! One graph: inputs, initializers, operators, outputs.
 
 use edgesmith_ir::{GraphId, Name, TensorId, ValueId, ValueType, tensor_type};
+use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 
 use super::scope::{Frame, Scope};
@@ -10,6 +11,9 @@ use crate::error::{Fallible, Fault};
 
 /// What is said of tensors, by the names of their values.
 pub(super) type TensorPragmas<'p, 'a> = FxHashMap<&'p str, &'p Pragma<'a>>;
+
+/// The captures of an operator with what the text calls them outside, and the list of them in a region, if there is one.
+pub(super) type Captures<'p, 'a> = (Vec<(ValueId, Name)>, Option<&'p [CaptureAst<'a>]>);
 
 /// The captures that a text lists for a region.
 pub(super) fn listed_captures<'p, 'a>(pragmas: &'p [Pragma<'a>]) -> Option<&'p [CaptureAst<'a>]> {
@@ -27,7 +31,7 @@ impl Builder<'_> {
         ast: &GraphAst<'_>,
         scope: Scope,
         untyped: bool,
-        captures: Option<(Vec<(ValueId, Name)>, Option<&[CaptureAst<'_>]>)>,
+        captures: Option<Captures<'_, '_>>,
     ) -> Fallible<()> {
         let declared = ast.outputs.iter().chain(&ast.infos).filter(|value| value.data.is_none());
         let declared = declared
@@ -48,8 +52,9 @@ impl Builder<'_> {
             untyped,
             listed: scope == Scope::Isolated,
             captures: Vec::new(),
+            types: pragma::types(&ast.pragmas),
             declared,
-            explicit: Vec::new(),
+            explicit: IndexMap::new(),
         });
         for input in &ast.inputs {
             self.input(input, &tensors)?;
@@ -91,11 +96,13 @@ impl Builder<'_> {
             None => None,
         };
         let frame = self.top()?;
-        let ty = input.ty.clone().unwrap_or_default();
-        let value = frame.graph.add_input(name.clone(), ty, default);
+        let ty = frame.types.get(&name).or(input.ty.as_ref()).cloned();
+        let value = frame.graph.add_input(name.clone(), ty.clone().unwrap_or_default(), default);
         frame.names.insert(name, value);
+        if let Some(ty) = ty {
+            frame.explicit.insert(value, ty);
+        }
         if let Some(ty) = &input.ty {
-            frame.explicit.push((value, ty.clone()));
             frame.graph.value_extra_mut(value).declared = Some(ty.clone());
         }
         Ok(())
@@ -109,9 +116,11 @@ impl Builder<'_> {
             let span = ast.map(|ast| ast.outer.span).unwrap_or_default();
             let text = inner.map_or_else(|| name.clone(), |inner| Name::from(&*inner.value));
             let label = label.map_or_else(|| text.clone(), |label| Name::from(&*label.value));
-            let ty = self.frames.iter().rev().nth(1).map(|frame| frame.graph.value(*outer).ty().clone());
+            let around = self.frames.iter().rev().nth(1);
+            let mut ty = around.map(|frame| frame.graph.value(*outer).ty().clone()).unwrap_or_default();
+            let mut is_explicit = around.is_some_and(|frame| frame.explicit.contains_key(outer));
             let frame = self.top()?;
-            let value = frame.graph.add_input(label, ty.unwrap_or_default(), None);
+            let value = frame.add_capture(&text, label, &mut ty, &mut is_explicit);
             if frame.names.insert(text.clone(), value).is_some() {
                 return Err(Fault::new(span, format!("'{text}' is captured, but the region has its own '{text}'")));
             }

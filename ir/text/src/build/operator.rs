@@ -65,11 +65,11 @@ impl Builder<'_> {
             let name = frame.graph.value(value).name().clone();
             let ty = match &ast.types {
                 Some(types) => Some(types.value[index].clone()),
-                None => frame.declared.get(&name).cloned(),
+                None => frame.types.get(&name).or(frame.declared.get(&name)).cloned(),
             };
             if let Some(ty) = ty {
                 frame.graph.set_type(value, ty.clone());
-                frame.explicit.push((value, ty));
+                frame.explicit.insert(value, ty);
             }
             if frame.names.insert(name.clone(), value).is_some() {
                 return Err(Fault::new(ast.span, format!("'{name}' is defined twice")));
@@ -190,8 +190,13 @@ impl Builder<'_> {
                     let message = format!("another region captures '{name}', but this one has its own '{name}'");
                     return Err(Fault::new(graph.name.span, message));
                 }
-                let ty = self.top()?.graph.value(*outer).ty().clone();
-                self.model.graph_mut(*id).add_input(name.clone(), ty, None);
+                let frame = self.top()?;
+                let ty = frame.graph.value(*outer).ty().clone();
+                let is_explicit = frame.explicit.contains_key(outer);
+                let value = self.model.graph_mut(*id).add_input(name.clone(), ty.clone(), None);
+                if is_explicit {
+                    self.explicit.push((*id, value, ty));
+                }
             }
         }
         Ok(Regions { ids, captures })
@@ -233,9 +238,10 @@ fn attribute_at_fault<'s, 'a>(
     error: &AttributeError,
     attributes: &'s [AttributeAst<'a>],
 ) -> Option<&'s AttributeAst<'a>> {
-    let name = match error {
-        AttributeError::Kind { name, .. } | AttributeError::Value { name, .. } | AttributeError::Unknown(name) => name,
-        _ => return None,
+    let (AttributeError::Kind { name, .. } | AttributeError::Value { name, .. } | AttributeError::Unknown(name)) =
+        error
+    else {
+        return None;
     };
     attributes.iter().find(|attribute| attribute.name.value == name.as_str())
 }

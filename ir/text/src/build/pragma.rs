@@ -1,13 +1,14 @@
 //! What pragmas say of graphs, values, tensors and operators.
 
 use bytes::Bytes;
-use edgesmith_ir::{Graph, Name, OpId, Tensor, TensorEntry, TensorRole, ValueId};
+use edgesmith_ir::{Graph, Name, OpId, Tensor, TensorEntry, TensorRole, ValueId, ValueType};
+use rustc_hash::FxHashMap;
 
 use super::{Builder, names};
 use crate::ast::{Field, FieldValue, GraphAst, Pragma, Subject};
 use crate::error::{Fallible, Fault};
 
-pub(super) fn bad_field(field: &Field<'_>, expected: &str) -> Box<Fault> {
+pub(super) fn bad_field(field: &Field<'_>, expected: &str) -> Fault {
     Fault::expecting(field.key.span, format!("'{}' is not understood here", field.key.value), expected)
 }
 
@@ -35,6 +36,18 @@ pub(super) fn tensor_number(pragma: &Pragma<'_>) -> Option<i64> {
         ("id", FieldValue::Int(number)) => Some(*number),
         _ => None,
     })
+}
+
+/// The types that pragmas give to values.
+pub(super) fn types(pragmas: &[Pragma<'_>]) -> FxHashMap<Name, ValueType> {
+    let of_value = |pragma: &Pragma<'_>| {
+        let Subject::Value(name) = &pragma.subject else { return None };
+        pragma.fields.iter().find_map(|field| match (field.key.value, &field.value) {
+            ("type", FieldValue::Type(ty)) => Some((Name::from(&*name.value), ty.clone())),
+            _ => None,
+        })
+    };
+    pragmas.iter().filter_map(of_value).collect()
 }
 
 pub(super) fn is_pristine(pragmas: &[Pragma<'_>]) -> bool {
@@ -127,7 +140,7 @@ impl Builder<'_> {
             match (field.key.value, &field.value) {
                 ("type", FieldValue::Type(ty)) => {
                     graph.set_type(value, ty.clone());
-                    frame.explicit.push((value, ty.clone()));
+                    frame.explicit.insert(value, ty.clone());
                 }
                 ("declared", FieldValue::Type(ty)) => graph.value_extra_mut(value).declared = Some(ty.clone()),
                 ("doc", _) => graph.value_extra_mut(value).doc = name_of(field)?,

@@ -2,6 +2,7 @@
 //! value is captured, through as many levels as lie between.
 
 use edgesmith_ir::{Def, Graph, Name, ValueId, ValueType};
+use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 
 use super::Builder;
@@ -31,10 +32,33 @@ pub(super) struct Frame {
     pub(super) listed: bool,
     /// The captures of the operator around this region, with what the text calls them.
     pub(super) captures: Vec<(ValueId, Name)>,
+    /// Types that pragmas give.
+    pub(super) types: FxHashMap<Name, ValueType>,
     /// Types of outputs and interior values.
     pub(super) declared: FxHashMap<Name, ValueType>,
     /// Types that the text gives.
-    pub(super) explicit: Vec<(ValueId, ValueType)>,
+    pub(super) explicit: IndexMap<ValueId, ValueType>,
+}
+
+impl Frame {
+    /// Adds the input of a capture. It has the type from outside (given by the text or not) unless the text gives another.
+    pub(super) fn add_capture(
+        &mut self,
+        text: &Name,
+        label: Name,
+        ty: &mut ValueType,
+        is_explicit: &mut bool,
+    ) -> ValueId {
+        if let Some(given) = self.types.get(text) {
+            *ty = given.clone();
+            *is_explicit = true;
+        }
+        let value = self.graph.add_input(label, ty.clone(), None);
+        if *is_explicit {
+            self.explicit.insert(value, ty.clone());
+        }
+        value
+    }
 }
 
 impl Builder<'_> {
@@ -72,10 +96,11 @@ impl Builder<'_> {
         if self.frames[at + 1..].iter().any(|frame| frame.listed) {
             return Err(unknown(format!("'{}' is not among the captures", label.value)));
         }
-        let (mut value, ty) = (outer, row.ty().clone());
+        let (mut value, mut ty) = (outer, row.ty().clone());
+        let mut is_explicit = self.frames[at].explicit.contains_key(&outer);
         for frame in &mut self.frames[at + 1..] {
             frame.captures.push((value, name.clone()));
-            value = frame.graph.add_input(name.clone(), ty.clone(), None);
+            value = frame.add_capture(&name, name.clone(), &mut ty, &mut is_explicit);
             frame.names.insert(name.clone(), value);
         }
         Ok(value)

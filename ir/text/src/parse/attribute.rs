@@ -47,19 +47,15 @@ impl<'a> Parser<'a> {
     pub(super) fn attribute_value(&mut self, name: Label<'a>) -> Fallible<AttributeAst<'a>> {
         let mut kind = 0;
         if self.take_mark(':')? {
-            kind = match *self.peek()? {
-                Token::Int(_) => i32::try_from(self.int()?).unwrap_or(0),
-                _ => {
-                    let word = self.word("the kind of an attribute")?;
-                    let index = KINDS.iter().position(|known| *known == word);
-                    index.map(|index| index as i32).ok_or_else(|| {
-                        Fault::expecting(
-                            self.last,
-                            format!("'{word}' is no kind of attribute"),
-                            format!("one of {}", KINDS[1..].join(", ")),
-                        )
-                    })?
-                }
+            kind = if matches!(self.peek()?, Token::Int(_)) {
+                i32::try_from(self.int()?).unwrap_or(0)
+            } else {
+                let word = self.word("the kind of an attribute")?;
+                let index = KINDS.iter().position(|known| *known == word);
+                index.map(|index| index as i32).ok_or_else(|| {
+                    let known = format!("one of {}", KINDS[1..].join(", "));
+                    Fault::expecting(self.last, format!("'{word}' is no kind of attribute"), known)
+                })?
             };
         }
         self.expect_mark('=')?;

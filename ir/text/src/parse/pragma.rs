@@ -60,15 +60,14 @@ impl<'a> Parser<'a> {
         };
         let mut fields = Vec::new();
         while *self.peek()? != Token::PragmaEnd {
-            let key = match first_key.take() {
-                Some(key) => key,
-                None => {
-                    if !fields.is_empty() {
-                        self.expect_mark(',')?;
-                    }
-                    let value = self.word("a key")?;
-                    At { value, span: self.last }
+            let key = if let Some(key) = first_key.take() {
+                key
+            } else {
+                if !fields.is_empty() {
+                    self.expect_mark(',')?;
                 }
+                let value = self.word("a key")?;
+                At { value, span: self.last }
             };
             let value = if self.take_mark('=')? { self.field_value()? } else { FieldValue::Flag };
             fields.push(Field { key, value });

@@ -57,7 +57,7 @@ pub struct Printed {
 
 /// Prints a model.
 pub fn print_model(model: &Model, options: &PrintOptions) -> Printed {
-    let mut planner = Planner::new(model);
+    let mut planner = Planner::new(model, options.notes);
     for id in model.entries.values().copied().chain(model.functions.values().filter_map(|function| function.body)) {
         planner.outermost(id);
     }
@@ -68,7 +68,7 @@ pub fn print_model(model: &Model, options: &PrintOptions) -> Printed {
 
 /// Prints one operator with its regions, as diagnostics show it. Costs the size of the operator alone.
 pub fn print_op(model: &Model, graph: GraphId, op: OpId) -> String {
-    let mut planner = Planner::new(model);
+    let mut planner = Planner::new(model, false);
     planner.regions(model.graph(graph), model.graph(graph).op(op), &FxHashMap::default());
     planner.plans.insert(graph, Plan::default());
     let mut printer = Printer::new(model, PrintOptions::brief(), planner.plans);

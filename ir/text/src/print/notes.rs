@@ -218,20 +218,19 @@ impl Printer<'_> {
 
     fn tensor_notes(&mut self, id: GraphId, value: ValueId, tensor: TensorId) {
         let mut fields = self.fields_of("tensor", id, value);
-        let mut is_first = true;
         if let Some((holders, number)) = self.holders.get_mut(&tensor)
             && *holders > 1
         {
-            is_first = number.is_none();
-            let number = *number.get_or_insert(self.shared);
-            if is_first {
+            // Whatever holder the parser meets first makes the tensor, so each says the same.
+            let number = *number.get_or_insert_with(|| {
                 self.shared += 1;
-            }
+                self.shared - 1
+            });
             self.field(&mut fields, &format!("id = {number}"));
         }
         let model = self.model;
         let entry = model.tensor_entry(tensor);
-        if self.options.notes && is_first {
+        if self.options.notes {
             let role = match entry.role {
                 TensorRole::Parameter => "role = parameter",
                 TensorRole::Buffer => "role = buffer",

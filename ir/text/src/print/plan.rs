@@ -4,7 +4,9 @@
 //! The parser finds captures and outer constants in the order of their first use; where a model has another order, or
 //! other names, the text says so.
 
-use edgesmith_ir::{Def, Graph, GraphId, Model, Name, Op, OpData, OpId, TensorId, ValueId, ValueType};
+use edgesmith_ir::{
+    Def, Graph, GraphId, Model, Name, Op, OpData, OpId, TensorId, ValueData, ValueExtra, ValueId, ValueType,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The decisions for one graph.
@@ -33,6 +35,8 @@ pub(super) struct Planner<'m> {
     pub(super) model: &'m Model,
     pub(super) plans: FxHashMap<GraphId, Plan>,
     around: Vec<Around>,
+    /// Whether what is said of values is printed.
+    notes: bool,
 }
 
 fn order_of(graph: &Graph) -> Vec<OpId> {
@@ -49,8 +53,8 @@ fn readings(graph: &Graph, order: &[OpId], visit: &mut dyn FnMut(ValueId)) {
 }
 
 impl<'m> Planner<'m> {
-    pub(super) fn new(model: &'m Model) -> Self {
-        Self { model, plans: FxHashMap::default(), around: Vec::new() }
+    pub(super) fn new(model: &'m Model, notes: bool) -> Self {
+        Self { model, plans: FxHashMap::default(), around: Vec::new(), notes }
     }
 
     /// Plans a graph that nothing surrounds, and everything in it.
@@ -107,7 +111,9 @@ impl<'m> Planner<'m> {
             && regions.iter().all(|(_, region, _)| {
                 inputs_of_captures(region, captures.len()).iter().zip(&outer).zip(&captures).all(
                     |((inner, name), value)| {
-                        region.value(*inner).name() == name && region.value(*inner).ty() == graph.value(*value).ty()
+                        let row = region.value(*inner);
+                        // A note needs an input that exists when the region has been read.
+                        row.name() == name && row.ty() == graph.value(*value).ty() && !(self.notes && has_notes(row))
                     },
                 )
             })
@@ -180,6 +186,10 @@ impl<'m> Planner<'m> {
 /// The trailing inputs that are captures.
 pub(super) fn inputs_of_captures(region: &Graph, count: usize) -> &[ValueId] {
     &region.inputs()[region.inputs().len().saturating_sub(count)..]
+}
+
+fn has_notes(value: &ValueData) -> bool {
+    value.extra().is_some_and(|extra| *extra != ValueExtra::default())
 }
 
 /// Whether the captures stand in the order in which the regions first read them, and all are read.

@@ -81,30 +81,27 @@ impl Printer<'_> {
     /// The data after a type: `{...}` or `["key": "value"]`. `equals` stands before keys, and before elements when
     /// `always`.
     pub(super) fn data(&mut self, tensor: &Tensor, id: Option<TensorId>, always: bool) {
-        match inline(tensor, self.options.inline_elements) {
-            Some(elements) => {
-                self.w.push(if always { " = {" } else { " {" });
-                match elements {
-                    Inline::Numbers(numbers) => self.w.push(&numbers.join(", ")),
-                    Inline::Strings(strings) => {
-                        for (index, string) in strings.iter().enumerate() {
-                            if index > 0 {
-                                self.w.push(", ");
-                            }
-                            self.w.string(string);
-                        }
+        let Some(elements) = inline(tensor, self.options.inline_elements) else {
+            let (key, value) = match tensor.data() {
+                TensorData::Splat(element) => ("init", describe_splat(tensor.dtype(), element)),
+                _ => ("hash", self.weight_key(tensor, id)),
+            };
+            self.w.push(&format!(" = [\"{key}\": \"{value}\"]"));
+            return;
+        };
+        self.w.push(if always { " = {" } else { " {" });
+        match elements {
+            Inline::Numbers(numbers) => self.w.push(&numbers.join(", ")),
+            Inline::Strings(strings) => {
+                for (index, string) in strings.iter().enumerate() {
+                    if index > 0 {
+                        self.w.push(", ");
                     }
+                    self.w.string(string);
                 }
-                self.w.push("}");
-            }
-            None => {
-                let (key, value) = match tensor.data() {
-                    TensorData::Splat(element) => ("init", describe_splat(tensor.dtype(), element)),
-                    _ => ("hash", self.weight_key(tensor, id)),
-                };
-                self.w.push(&format!(" = [\"{key}\": \"{value}\"]"));
             }
         }
+        self.w.push("}");
     }
 
     /// Stores a tensor beside the text and returns its key.

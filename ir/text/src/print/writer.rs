@@ -10,6 +10,8 @@ pub(super) struct Writer {
     pub(super) indent: usize,
     /// How many hidden parts are open; inside, every line starts with `#|`.
     hidden: u32,
+    /// The indentation where the outermost of them was opened.
+    margin: usize,
     /// Whether a pragma is open, where strings must stay on their line.
     pragma: bool,
     /// Whether the line has ended with a comment, so that whatever comes next starts a new one.
@@ -30,11 +32,15 @@ impl Writer {
         if !self.out.is_empty() {
             self.out.push('\n');
         }
-        for _ in 0..self.indent {
+        let margin = if self.hidden > 0 { self.margin.min(self.indent) } else { self.indent };
+        for _ in 0..margin {
             self.out.push_str("  ");
         }
         if self.hidden > 0 {
             self.out.push_str("#| ");
+            for _ in margin..self.indent {
+                self.out.push_str("  ");
+            }
         }
     }
     /// Starts a line unless the present one is still empty.
@@ -49,7 +55,10 @@ impl Writer {
     pub(super) fn hide(&mut self) {
         self.hidden += 1;
         if self.hidden == 1 {
+            self.margin = self.indent;
             self.fresh_line();
+        } else {
+            self.newline();
         }
     }
     pub(super) fn unhide(&mut self) {

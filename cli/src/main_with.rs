@@ -51,7 +51,7 @@ fn print_failure(failure: &Failure) {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let report = Report::new(diagnostic).with_source_code(NamedSource::new(&source.name, source.text.clone()));
         if GraphicalReportHandler::new_themed(theme).render_report(&mut text, report.as_ref()).is_err() {
-            text = failure.message.clone();
+            text.clone_from(&failure.message);
         }
     } else {
         text = format!("error: {}", failure.message);

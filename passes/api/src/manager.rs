@@ -172,6 +172,7 @@ fn report_of(
 ) -> PassReport {
     let rules = record.outcome.counts().into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
     let local_checks = LocalChecks::of(&record.outcome);
+    let calls = record.outcome.calls;
     let mut remarks = record.outcome.remarks;
     remarks.extend(record.remarks);
     remarks.sort_by_key(|remark| std::cmp::Reverse(remark.severity));
@@ -181,6 +182,7 @@ fn report_of(
         changed,
         seconds,
         rules,
+        calls,
         counts: record.counts,
         remarks,
         local_checks,

@@ -113,6 +113,8 @@ pub struct PassReport {
     pub seconds: f64,
     /// How often each rule fired.
     pub rules: IndexMap<String, u64>,
+    /// How often a rule was called: the work of the pass, counted.
+    pub calls: u64,
     /// Other counts, such as operators removed as dead.
     pub counts: IndexMap<String, u64>,
     /// Refusals, assumptions, failures.

@@ -1,5 +1,7 @@
 //! The shipped pipeline on the trained models of the repository: smaller, and the same predictions on labelled images.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod common;
 
 use edgesmith_backend_tract::TractEngine;

@@ -3,6 +3,8 @@
 //! In scope is every case made of typed operators and of element types that are computed with. All of them pass but for
 //! those that draw random numbers and those listed here, each of which must really fail.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};

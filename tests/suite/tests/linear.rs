@@ -1,5 +1,7 @@
 //! Work is linear in the size of the model: counted calls of rules, on shapes that break naive code, and deep nesting.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod common;
 
 use common::Builder;

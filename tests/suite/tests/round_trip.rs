@@ -1,5 +1,7 @@
 //! Through a file and through text the trained models come back as they were.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod common;
 
 use edgesmith_exec::ReferenceEngine;

@@ -1,5 +1,7 @@
 //! Wrong rules are caught: a sign, an axis, an epsilon. Each fault stands beside the same rule without it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod common;
 
 use common::Builder;
@@ -189,7 +191,7 @@ fn pipeline(rules: fn() -> RuleSet) -> Pipeline {
     let info =
         PassInfo { name: "test", summary: "one rule", fidelity: Fidelity::ROUNDING, needs: Needs::default(), docs: "" };
     Pipeline {
-        steps: vec![Step { info, pass: Box::new(TestPass(rules)), options: Default::default() }],
+        steps: vec![Step { info, pass: Box::new(TestPass(rules)), options: toml::Table::new() }],
         ..Pipeline::default()
     }
 }

@@ -1,6 +1,6 @@
 //! What these tests share: the trained models, the shipped pipeline, writing to memory, building graphs by hand.
 
-#![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "every test file uses a part of it")]
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! The binary as a user meets it: what it prints, what it writes, how it exits.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,5 +1,7 @@
 //! The engine on small models: bindings, taps, states, errors, profiles.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 mod common;
 
 use common::{Build, close, floats, run, values};

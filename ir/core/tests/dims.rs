@@ -1,5 +1,7 @@
 //! Properties of dims: arithmetic agrees with numbers, answers hold for every size, normal forms read back.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 use std::collections::BTreeMap;
 
 use edgesmith_ir::{Dim, DimEq, Name};

@@ -1,5 +1,7 @@
 //! The scan and the decoder agree: what one accepts the other accepts, on many damaged models.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,6 @@
 //! Every construct of the text, written by hand: read, printed, read again.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 #![allow(clippy::needless_raw_string_hashes, reason = "texts of models, all alike")]
 
 mod support;

@@ -1,5 +1,7 @@
 //! Random models: printing and reading changes nothing. Random damage to a text: an error or a model, never a panic.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 #[path = "support/random.rs"]
 mod random;
 mod support;

@@ -29,7 +29,8 @@ fn holds(name: &str) {
     assert!(!report.has_failed_checks(), "{:?}", report.passes);
     let checked: u64 = report.passes.iter().map(|pass| pass.local_checks.checked).sum();
     let unchecked: Vec<_> = report.passes.iter().map(|pass| &pass.local_checks.not_checked).collect();
-    assert!(checked > 0, "nothing was checked locally: {unchecked:?}");
+    let fired = report.passes.iter().any(|pass| !pass.rules.is_empty());
+    assert!(!fired || checked > 0, "nothing was checked locally: {unchecked:?}");
     assert!(
         matches!(&report.verdict, Verdict::Checked { largest_difference, inputs: 2, .. } if *largest_difference < 1e-4),
         "{}",

@@ -19,7 +19,27 @@ const RELATIVE: f64 = 1e-3;
 const ABSOLUTE: f64 = 1e-7;
 
 /// Cases that fail, and why that is right.
-const KNOWN: &[(&str, &str)] = &[];
+const KNOWN: &[(&str, &str)] = &[
+    ("test_attention_3d_causal_bf16", STEPS),
+    ("test_attention_3d_causal_bf16_expanded", STEPS),
+    ("test_attention_4d_attn_mask_causal_bf16_expanded", STEPS),
+    ("test_attention_4d_causal_bf16", STEPS),
+    ("test_attention_4d_causal_bf16_expanded", STEPS),
+    ("test_attention_4d_causal_fp16_expanded", STEPS),
+    ("test_attention_4d_causal_padded_kv_bf16", STEPS),
+    ("test_attention_4d_causal_padded_kv_bf16_expanded", STEPS),
+    ("test_attention_4d_padded_kv_bf16", STEPS),
+    ("test_attention_4d_padded_kv_bf16_expanded", STEPS),
+    ("test_dft_inverse", NOISE),
+    ("test_dft_inverse_opset19", NOISE),
+    ("test_loop16_seq_none", "the writer of the cases has no form for an absent sequence"),
+    ("test_optional_has_element_empty_optional_input", "the writer of the cases has no form for an absent input"),
+];
+
+/// Why attention in half precision differs by a unit in the last place.
+const STEPS: &str = "the expected values sum in half precision step by step; the evaluator sums in f64 and rounds once";
+/// Why the inverse transform differs where the exact answer is zero.
+const NOISE: &str = "the expected values hold the f32 noise of numpy's transform, larger than the absolute tolerance";
 
 /// Why a case says nothing about the evaluator; `None` when it is in scope.
 fn out_of_scope(case: &Case) -> Option<&'static str> {

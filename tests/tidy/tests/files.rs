@@ -1,5 +1,7 @@
 //! What every file must be like.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
 use std::path::Path;
 
 use edgesmith_test_tidy::{root, rust_files};

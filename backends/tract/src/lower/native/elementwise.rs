@@ -114,10 +114,8 @@ pub(crate) fn binary(op: &Op, p: &mut Part) -> Native {
         Op::BitwiseAnd(_) => logic::bitand(),
         Op::BitwiseOr(_) => logic::bitor(),
         Op::BitwiseXor(_) => logic::bitxor(),
-        Op::BitShift(op) => match op.direction {
-            edgesmith_ir::op::ShiftDirection::Left => math::shift_left(),
-            edgesmith_ir::op::ShiftDirection::Right => math::shift_right(),
-        },
+        // tract keeps only the low bits of the shift, where ONNX shifts everything out.
+        Op::BitShift(_) => bail!("tract shifts wrongly by negative amounts and by the width or more"),
         Op::Mod(op) => return one(modulo(p, a, b, op.fmod)?),
         Op::Pow(_) => return power(p, a, b, datum),
         _ => return Ok(None),

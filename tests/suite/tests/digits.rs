@@ -32,7 +32,12 @@ fn holds(name: &str) {
     let fired = report.passes.iter().any(|pass| !pass.rules.is_empty());
     assert!(!fired || checked > 0, "nothing was checked locally: {unchecked:?}");
     assert!(
-        matches!(&report.verdict, Verdict::Checked { largest_difference, inputs: 2, .. } if *largest_difference < 1e-4),
+        match &report.verdict {
+            Verdict::Checked { largest_difference, inputs: 2, .. } => *largest_difference < 1e-4,
+            // The newer exporter leaves nothing to fold in the small networks.
+            Verdict::Unchanged => !fired,
+            _ => false,
+        },
         "{}",
         report.verdict
     );
@@ -65,7 +70,7 @@ fn holds(name: &str) {
     // Once is enough, and every run writes the same bytes.
     let mut again = source.clone();
     let local = common::run(&mut again, &common::lossless(), CheckMode::Local, &[]);
-    assert!(matches!(local.verdict, Verdict::LocallyOnly { .. }), "{}", local.verdict);
+    assert!(!fired || matches!(local.verdict, Verdict::LocallyOnly { .. }), "{}", local.verdict);
     assert_eq!(common::export(&again), bytes, "two runs differ");
     let once_more = common::run(&mut again, &common::lossless(), CheckMode::Off, &[]);
     assert_eq!(once_more.verdict, Verdict::Unchanged, "{:?}", once_more.passes);

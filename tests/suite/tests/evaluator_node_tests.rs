@@ -32,10 +32,18 @@ const KNOWN: &[(&str, &str)] = &[
     ("test_attention_4d_padded_kv_bf16_expanded", STEPS),
     ("test_dft_inverse", NOISE),
     ("test_dft_inverse_opset19", NOISE),
-    ("test_loop16_seq_none", "the writer of the cases has no form for an absent sequence"),
     ("test_optional_has_element_empty_optional_input", "the writer of the cases has no form for an absent input"),
+    ("test_training_dropout", RANDOM),
+    ("test_training_dropout_default", RANDOM),
+    ("test_training_dropout_default_mask", RANDOM),
+    ("test_training_dropout_mask", RANDOM),
 ];
 
+/// Cases that this reader cannot read: the writer has no form for an absent sequence.
+const UNREADABLE: &[&str] = &["test_loop16_seq_none"];
+
+/// Why training mode cannot agree.
+const RANDOM: &str = "the expected mask comes from numpy's random numbers";
 /// Why attention in half precision differs by a unit in the last place.
 const STEPS: &str = "the expected values sum in half precision step by step; the evaluator sums in f64 and rounds once";
 /// Why the inverse transform differs where the exact answer is zero.
@@ -126,6 +134,7 @@ fn every_case_in_scope_passes() {
     for name in names.iter().filter(|name| folder.join(name).is_dir()) {
         let case = match node_tests::read(&folder, name) {
             Ok(case) => case,
+            Err(_) if UNREADABLE.contains(&name.as_str()) => continue,
             Err(error) => {
                 writeln!(failures, "{name}: cannot be read: {error}").unwrap();
                 by_subject.entry("(unreadable)").or_default().1 += 1;

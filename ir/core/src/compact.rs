@@ -1,6 +1,6 @@
 //! Compaction: drops tombstones and renumbers everything in one deterministic order.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::graph::{Cycle, NewOp};
 use crate::id::{Arena, EntityId};
@@ -30,17 +30,13 @@ impl Model {
             new_origins: Arena::new(),
         };
         let mut order = self.live_graphs();
-        order.extend(self.functions.values().filter_map(|function| function.body));
+        let mut listed: FxHashSet<GraphId> = order.iter().copied().collect();
+        order.extend(self.functions.values().filter_map(|function| function.body).filter(|body| listed.insert(*body)));
         // Function bodies may hold regions of their own.
         let mut at = 0;
         while at < order.len() {
-            for (_, data) in self.graph(order[at]).ops() {
-                for region in data.regions() {
-                    if !order.contains(region) && order.len() > at {
-                        order.push(*region);
-                    }
-                }
-            }
+            let graph = self.graph(order[at]);
+            order.extend(graph.ops().flat_map(|(_, data)| data.regions()).copied().filter(|id| listed.insert(*id)));
             at += 1;
         }
         for (index, id) in order.iter().enumerate() {
@@ -161,3 +157,7 @@ impl Work {
         self.origins[&id]
     }
 }
+
+#[cfg(test)]
+#[path = "compact_test.rs"]
+mod tests;

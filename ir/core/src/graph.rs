@@ -779,3 +779,7 @@ impl<K> View<'_, K> {
         all.get(slot..).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+#[path = "graph_test.rs"]
+pub(crate) mod tests;

@@ -191,3 +191,73 @@ impl std::fmt::Display for ValueType {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(dims: &[&str]) -> ValueType {
+        ValueType::tensor(DType::F32, Shape::of(dims.iter().map(|dim| Dim::parse(dim).unwrap())))
+    }
+
+    #[test]
+    fn types_print_as_they_are_written() {
+        let pair = tensor(&["N", "?"]);
+        for (ty, text) in [
+            (ValueType::Unknown, "?"),
+            (pair.clone(), "float[N,?]"),
+            (ValueType::tensor(DType::I8, Shape::scalar()), "int8[]"),
+            (ValueType::tensor(DType::Bool, Shape::Unranked), "bool[..]"),
+            (ValueType::Sequence(Box::new(pair.clone())), "seq(float[N,?])"),
+            (ValueType::Optional(Box::new(ValueType::Unknown)), "optional(?)"),
+            (ValueType::Map(DType::I64, Box::new(pair)), "map(int64, float[N,?])"),
+            (ValueType::Opaque("a".into(), "b".into()), "opaque(a, b)"),
+        ] {
+            assert_eq!(ty.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_refinement_says_no_less_and_nothing_else() {
+        let any = ValueType::tensor(DType::F32, Shape::Unranked);
+        for (new, old, refines) in [
+            (tensor(&["N", "3"]), tensor(&["N", "3"]), true),
+            (tensor(&["4", "3"]), tensor(&["N", "3"]), true),
+            (tensor(&["N", "3"]), tensor(&["?", "?"]), true),
+            (tensor(&["N"]), tensor(&["M"]), true),
+            (tensor(&["N"]), any.clone(), true),
+            (tensor(&["N"]), ValueType::Unknown, true),
+            (tensor(&["?", "3"]), tensor(&["N", "3"]), false),
+            (tensor(&["4"]), tensor(&["3"]), false),
+            (tensor(&["N + 1"]), tensor(&["N"]), false),
+            (tensor(&["3"]), tensor(&["3", "1"]), false),
+            (any.clone(), tensor(&["N"]), false),
+            (ValueType::Unknown, any.clone(), false),
+            (ValueType::tensor(DType::I64, Shape::of_rank(1)), tensor(&["?"]), false),
+        ] {
+            assert_eq!(new.refines(&old), refines, "{new} {old}");
+            let sequence = |ty: &ValueType| ValueType::Sequence(Box::new(ty.clone()));
+            assert_eq!(sequence(&new).refines(&sequence(&old)), refines, "{new} {old}");
+            assert!(!sequence(&new).refines(&any));
+        }
+    }
+
+    #[test]
+    fn shapes_count_their_elements() {
+        let shape = |dims: &[&str]| tensor(dims).shape().clone();
+        assert_eq!(shape(&["N", "3", "4"]).elements().to_string(), "12*N");
+        assert_eq!(shape(&["0", "?"]).elements(), Dim::Known(0));
+        assert_eq!(Shape::scalar().elements(), Dim::Known(1));
+        assert_eq!(Shape::Unranked.elements(), Dim::Unknown);
+        assert_eq!(shape(&["2", "3"]).extents().unwrap().as_slice(), [2, 3]);
+        assert_eq!(shape(&["2", "N"]).extents(), None);
+        assert_eq!(Shape::of_rank(2).to_string(), "[?,?]");
+    }
+
+    #[test]
+    fn dims_are_mapped_everywhere() {
+        let nested = ValueType::Optional(Box::new(ValueType::Sequence(Box::new(tensor(&["N", "2"])))));
+        let bound = nested.map_dims(&mut |dim| dim.substitute(&|_| Some(Dim::Known(7))));
+        assert_eq!(bound.to_string(), "optional(seq(float[7,2]))");
+    }
+}

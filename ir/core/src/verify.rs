@@ -40,14 +40,19 @@ impl Model {
     /// Checks every invariant. All problems at once (up to 32), not the first.
     pub fn verify(&self) -> Result<(), Vec<VerifyError>> {
         let mut errors = Vec::new();
-        let mut owners: Vec<u32> = vec![0; self.graphs().count()];
-        let mut reachable = self.live_graphs();
-        let mut bodies: Vec<GraphId> = self.functions.values().filter_map(|function| function.body).collect();
-        while let Some(body) = bodies.pop().filter(|body| body.index() < owners.len()) {
-            reachable.push(body);
-            bodies.extend(self.graph(body).ops().flat_map(|(_, data)| data.regions().iter().copied()));
-        }
-        for id in reachable {
+        let count = self.graphs().count();
+        let mut owners: Vec<u32> = vec![0; count];
+        let mut seen = vec![false; count];
+        let bodies = self.functions.values().filter_map(|function| function.body);
+        let mut stack: Vec<GraphId> = self.entries.values().copied().chain(bodies).collect();
+        stack.reverse();
+        // Ids that lead nowhere are reported where they stand.
+        while let Some(id) = stack.pop() {
+            if seen.get(id.index()).is_none_or(|seen| *seen) {
+                continue;
+            }
+            seen[id.index()] = true;
+            stack.extend(self.graph(id).ops().flat_map(|(_, data)| data.regions().iter().rev().copied()));
             let graph = self.graph(id);
             Verifier { model: self, id, graph, errors: &mut errors }.run(&mut owners);
             if errors.len() >= LIMIT {
@@ -270,3 +275,7 @@ impl Verifier<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "verify_test.rs"]
+mod tests;

@@ -2,13 +2,15 @@
 
 #![no_main]
 
+mod mutate;
+
 use bytes::Bytes;
 use edgesmith_backend::{Backend, BackendSpec, LowerCx};
 use edgesmith_backend_onnx::OnnxBackend;
 use edgesmith_frontend::NoExternalData;
 use edgesmith_frontend_onnx::{ImportOptions, import};
 use edgesmith_pass::{CheckMode, Pipeline, Registry, RunOptions, run_pipeline};
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 const LOSSLESS: &str = "[[pass]]\nuse = 'canonicalization'\n[[pass]]\nuse = 'fusion'\n[[pass]]\nuse = 'canonicalization'\n";
 
@@ -41,4 +43,10 @@ fuzz_target!(|data: &[u8]| {
         let written = Bytes::from(files[0].1.clone());
         import(written, &NoExternalData, &ImportOptions::default()).expect("what the backend writes can be read");
     }
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    // A quarter of the changes stay blind, for the decoder's sake.
+    let aimed = if seed % 4 == 0 { None } else { mutate::mutate(data, size, max_size, seed) };
+    aimed.unwrap_or_else(|| libfuzzer_sys::fuzzer_mutate(data, size, max_size))
 });

@@ -380,16 +380,7 @@ fn compare_within(was: &Value, is: &Value, fidelity: Fidelity) -> Result<Option<
         Comparison::Unlike(message) => return Err(message),
         Comparison::Compared(difference) => difference,
     };
-    let dtype = was.as_tensor().map(Tensor::dtype);
-    let allowed = match (fidelity, dtype) {
-        (Fidelity::Approximate, _) => f64::INFINITY,
-        // Integers and bools do not round.
-        (_, Some(dtype)) if !dtype.is_float() => 0.0,
-        (Fidelity::Rounding { tolerance }, Some(DType::F16)) => tolerance.max(4e-3),
-        (Fidelity::Rounding { tolerance }, Some(DType::BF16)) => tolerance.max(3e-2),
-        (Fidelity::Rounding { tolerance }, _) => tolerance,
-        (Fidelity::Exact, _) => 0.0,
-    };
+    let allowed = fidelity.allowance(was.as_tensor().map(Tensor::dtype));
     let same =
         if allowed == 0.0 { difference.exact || difference.differing == 0 } else { difference.relative <= allowed };
     if !same {

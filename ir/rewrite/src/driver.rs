@@ -25,6 +25,8 @@ pub trait Rewrite: Send + Sync {
     const ROOTS: &'static [OpKind];
     /// How faithful its patches are.
     const FIDELITY: Fidelity;
+    /// The page of the manual, in Markdown; empty: there is none.
+    const MANUAL: &'static str = "";
     /// Looks at the operator. Must not depend on anything but the model.
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch>;
 }
@@ -38,6 +40,9 @@ pub struct RuleInfo {
     pub summary: &'static str,
     /// How faithful its patches are.
     pub fidelity: Fidelity,
+    /// The page of the manual, in Markdown; empty: there is none.
+    #[serde(skip)]
+    pub manual: &'static str,
 }
 
 trait DynRewrite: Send + Sync {
@@ -48,7 +53,7 @@ trait DynRewrite: Send + Sync {
 
 impl<R: Rewrite> DynRewrite for R {
     fn info(&self) -> RuleInfo {
-        RuleInfo { name: R::NAME, summary: R::SUMMARY, fidelity: R::FIDELITY }
+        RuleInfo { name: R::NAME, summary: R::SUMMARY, fidelity: R::FIDELITY, manual: R::MANUAL }
     }
     fn roots(&self) -> &'static [OpKind] {
         R::ROOTS

@@ -127,7 +127,12 @@ impl Patch {
         operands: impl IntoIterator<Item = Option<Wire>>,
         results: usize,
     ) -> usize {
-        self.ops.push(PatchOp { op: op.into(), operands: operands.into_iter().collect(), results, like });
+        let mut operands: SmallVec<[Option<Wire>; 4]> = operands.into_iter().collect();
+        // Absent operands at the end are not written; kept, they would tell equal operators apart.
+        while matches!(operands.last(), Some(None)) {
+            operands.pop();
+        }
+        self.ops.push(PatchOp { op: op.into(), operands, results, like });
         self.ops.len() - 1
     }
     /// Gives an existing value a new definition; its name, its place among the outputs and its readers stay. Defining it

@@ -1,6 +1,6 @@
 //! What rules and passes tell the user: why something was not done, what was assumed, what went wrong.
 
-use edgesmith_ir::{GraphId, Model, Name, OpId};
+use edgesmith_ir::{DType, GraphId, Model, Name, OpId};
 use serde::Serialize;
 
 /// The name of a rule: kebab-case, verb first (`fold-batch-norm`).
@@ -114,6 +114,19 @@ pub enum Fidelity {
 impl Fidelity {
     /// The rounding of a few f32 operations.
     pub const ROUNDING: Fidelity = Fidelity::Rounding { tolerance: 1e-5 };
+
+    /// The largest difference, relative to the largest magnitude of a value with these elements, that is allowed; 0 where
+    /// nothing may differ. Integers and bools do not round; f16 and bf16 are held to their own precision.
+    pub fn allowance(self, dtype: Option<DType>) -> f64 {
+        match (self, dtype) {
+            (Fidelity::Approximate, _) => f64::INFINITY,
+            (_, Some(dtype)) if !dtype.is_float() => 0.0,
+            (Fidelity::Rounding { tolerance }, Some(DType::F16)) => tolerance.max(4e-3),
+            (Fidelity::Rounding { tolerance }, Some(DType::BF16)) => tolerance.max(3e-2),
+            (Fidelity::Rounding { tolerance }, _) => tolerance,
+            (Fidelity::Exact, _) => 0.0,
+        }
+    }
 
     /// The weaker of two.
     pub fn weaker(self, other: Fidelity) -> Fidelity {

@@ -17,23 +17,16 @@ mod resolve_cast_like;
 mod resolve_reshape;
 
 use edgesmith_ir::Model;
-use edgesmith_pass::{Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry};
+use edgesmith_pass::{Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry, RuleOptions, Ruled};
 use edgesmith_rewrite::{Fidelity, RuleInfo, RuleSet, drive};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// Registers the pass.
 pub fn register(registry: &mut Registry) {
     registry.pass::<Canonicalization>();
 }
 
-/// Options of the pass.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Options {
-    /// Rules that do not run; also `merge-duplicate-constants`, `merge-common-subexpressions` and `remove-dead-code`.
-    pub skip: Vec<String>,
-}
+/// Options of the pass: which rules and steps run.
+pub type Options = RuleOptions<Canonicalization>;
 
 /// The pass.
 pub struct Canonicalization {
@@ -43,12 +36,32 @@ pub struct Canonicalization {
 /// Rules and whole-graph steps feed each other; more rounds than this were never seen to be needed.
 const MAX_ROUNDS: usize = 8;
 
-impl Canonicalization {
-    fn runs(&self, name: &str) -> bool {
-        !self.options.skip.iter().any(|skipped| skipped == name)
-    }
+/// A step over the whole graph; returns how much it changed.
+type Step = fn(&mut Model) -> u64;
 
-    fn rule_set(&self) -> RuleSet {
+const DUPLICATES: RuleInfo = RuleInfo {
+    name: "merge-duplicate-constants",
+    summary: "constants of equal type, shape and bytes become one",
+    fidelity: Fidelity::Exact,
+    manual: "",
+};
+const SUBEXPRESSIONS: RuleInfo = RuleInfo {
+    name: "merge-common-subexpressions",
+    summary: "operators of equal attributes on equal operands become one",
+    fidelity: Fidelity::Exact,
+    manual: "",
+};
+const DEAD_CODE: RuleInfo = RuleInfo {
+    name: "remove-dead-code",
+    summary: "operators, optional results, constants and captures that nobody reads",
+    fidelity: Fidelity::Exact,
+    manual: "",
+};
+
+impl Ruled for Canonicalization {
+    const STEPS: &'static [RuleInfo] = &[DUPLICATES, SUBEXPRESSIONS, DEAD_CODE];
+
+    fn all_rules() -> RuleSet {
         RuleSet::new()
             .with(fold_known_contents::FoldKnownContents)
             .with(fold_constants::FoldConstants)
@@ -64,7 +77,6 @@ impl Canonicalization {
             .with(remove_neutral_operand::RemoveNeutralOperand)
             .with(remove_neutral_operand::RemoveZeroAddend)
             .with(remove_zero_bias::RemoveZeroBias)
-            .filtered(|name| self.runs(name))
     }
 }
 
@@ -85,25 +97,27 @@ impl PassSpec for Canonicalization {
 
 impl Pass for Canonicalization {
     fn rules(&self) -> Vec<RuleInfo> {
-        self.rule_set().infos()
+        self.options.catalogue()
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassCx<'_>) -> Result<(), PassError> {
-        let rules = self.rule_set();
+        let rules = self.options.rule_set();
+        let steps: [(RuleInfo, Step); 3] = [
+            (DUPLICATES, duplicate_constants::merge),
+            (SUBEXPRESSIONS, common_subexpressions::merge),
+            (DEAD_CODE, dead_code::remove),
+        ];
         for _ in 0..MAX_ROUNDS {
             let outcome = drive(model, &rules, &cx.driver)?;
             let mut changed = !outcome.firings.is_empty();
             cx.add(outcome);
-            let mut step = |name: &str, run: fn(&mut Model) -> u64, model: &mut Model| {
-                if self.runs(name) {
-                    let count = run(model);
-                    cx.count(name, count);
+            for (info, step) in steps {
+                if self.options.runs(info.name) {
+                    let count = step(model);
+                    cx.count(info.name, count);
                     changed |= count > 0;
                 }
-            };
-            step("merge-duplicate-constants", duplicate_constants::merge, model);
-            step("merge-common-subexpressions", common_subexpressions::merge, model);
-            step("remove-dead-code", dead_code::remove, model);
+            }
             if !changed {
                 break;
             }

@@ -12,6 +12,7 @@ impl Rewrite for MergeTransposes {
     const SUMMARY: &'static str = "two transposes in a row become one";
     const ROOTS: &'static [OpKind] = &[OpKind::Transpose];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/merge-transposes.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let outer = cx.op::<Transpose>(root)?;

@@ -12,6 +12,7 @@ impl Rewrite for FoldPad {
     const SUMMARY: &'static str = "zero padding into the convolution behind it";
     const ROOTS: &'static [OpKind] = &[OpKind::Conv];
     const FIDELITY: Fidelity = Fidelity::ROUNDING;
+    const MANUAL: &'static str = include_str!("../manual/fold-pad.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let conv = cx.op::<Conv>(root)?;

@@ -7,36 +7,25 @@ mod fold_pad;
 mod target;
 
 use edgesmith_ir::Model;
-use edgesmith_pass::{Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry};
+use edgesmith_pass::{Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry, RuleOptions, Ruled};
 use edgesmith_rewrite::{Fidelity, RuleInfo, RuleSet, drive};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// Registers the pass.
 pub fn register(registry: &mut Registry) {
     registry.pass::<Fusion>();
 }
 
-/// Options of the pass.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Options {
-    /// Rules that do not run.
-    pub skip: Vec<String>,
-}
+/// Options of the pass: which rules run.
+pub type Options = RuleOptions<Fusion>;
 
 /// The pass.
 pub struct Fusion {
     options: Options,
 }
 
-impl Fusion {
-    fn rule_set(&self) -> RuleSet {
-        RuleSet::new()
-            .with(fold_batch_norm::FoldBatchNorm)
-            .with(fold_affine::FoldAffine)
-            .with(fold_pad::FoldPad)
-            .filtered(|name| !self.options.skip.iter().any(|skipped| skipped == name))
+impl Ruled for Fusion {
+    fn all_rules() -> RuleSet {
+        RuleSet::new().with(fold_batch_norm::FoldBatchNorm).with(fold_affine::FoldAffine).with(fold_pad::FoldPad)
     }
 }
 
@@ -57,11 +46,11 @@ impl PassSpec for Fusion {
 
 impl Pass for Fusion {
     fn rules(&self) -> Vec<RuleInfo> {
-        self.rule_set().infos()
+        self.options.catalogue()
     }
 
     fn run(&self, model: &mut Model, cx: &mut PassCx<'_>) -> Result<(), PassError> {
-        let outcome = drive(model, &self.rule_set(), &cx.driver)?;
+        let outcome = drive(model, &self.options.rule_set(), &cx.driver)?;
         cx.add(outcome);
         Ok(())
     }

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("backends/api", &["ir/*"]),
     ("backends/*", &["ir/*", "backends/api"]),
     ("cli", &["*"]),
-    ("tests/kit", &["ir/*", "passes/api"]),
+    ("tests/kit", &["ir/*", "passes/api", "frontends/api", "frontends/onnx", "backends/api", "backends/onnx"]),
     ("tests/*", &["*"]),
     ("benches", &["*"]),
 ];

@@ -194,7 +194,7 @@ impl Session for TractSession {
     fn run(&mut self, inputs: &Values) -> Result<Values, EngineError> {
         let plan = self.model.plan(inputs)?;
         let mut state = self.take_state(&plan)?;
-        let values = plan.run(&mut state, inputs)?;
+        let values = plan.run(&mut state, inputs, |op| crate::lower::label(&self.model.model, self.model.graph, op))?;
         self.state = Some((plan, state));
         Ok(values)
     }

@@ -1,5 +1,7 @@
 //! One model bound, lowered and planned: what runs.
 
+use std::cell::Cell;
+
 use edgesmith_exec::{Effort, EngineError, Value, Values};
 use edgesmith_ir::id::EntityId;
 use edgesmith_ir::{DType, GraphId, Model, Name, OpId, ValueId};
@@ -78,7 +80,11 @@ impl Plan {
             let source = source(wire, row.ty().dtype().or_else(declared), &mut outputs);
             results.push((row.name().clone(), source));
         }
-        let plan = finish(lowering.big, &outputs, options.effort)?;
+        let plan = finish(lowering.big, &outputs, options.effort).map_err(|message| {
+            let op = message.split('"').find_map(op_of_node);
+            let label = op.map_or_else(|| "the model".to_owned(), |op| crate::lower::label(model, graph, op));
+            internal(&Name::from(label), &message)
+        })?;
         Ok(Self { plan, inputs, results })
     }
 
@@ -100,18 +106,37 @@ impl Plan {
             .collect()
     }
 
-    /// Runs once. After an error the state must be dropped.
-    pub(crate) fn run(&self, state: &mut TractState, inputs: &Values) -> Result<Values, EngineError> {
+    /// Runs once. After an error the state must be dropped; the error speaks of the operator by what `label` calls it.
+    pub(crate) fn run(
+        &self,
+        state: &mut TractState,
+        inputs: &Values,
+        label: impl Fn(OpId) -> String,
+    ) -> Result<Values, EngineError> {
         let arguments = self.arguments(inputs)?;
-        let outputs = match guarded(|| state.run(arguments)) {
-            Ok(Ok(outputs)) => outputs,
-            Ok(Err(error)) => return Err(run_error(&format!("{error:#}"))),
-            Err(message) => return Err(run_error(&message)),
+        let running: Cell<Option<usize>> = Cell::new(None);
+        let outcome = guarded(|| {
+            state.run_plan_with_eval(arguments, |cx, op_state, node, operands| {
+                running.set(Some(node.id));
+                tract_core::plan::eval(cx, op_state, node, operands)
+            })
+        });
+        let message = match outcome {
+            Ok(Ok(outputs)) => return self.collect(&outputs),
+            // What tract says around the cause is its own name and number of the node.
+            Ok(Err(error)) => error.root_cause().to_string(),
+            Err(message) => message,
         };
+        let op = running.get().and_then(|node| op_of_node(&self.plan.model().node(node).name));
+        let label = op.map_or_else(|| format!("{ENGINE} at run time"), label);
+        Err(EngineError::Run { label, message: crate::guard::one_line(&message) })
+    }
+
+    fn collect(&self, outputs: &[TValue]) -> Result<Values, EngineError> {
         self.results
             .iter()
             .map(|(name, source)| {
-                let value = collect(source, &outputs).map_err(|error| internal(name, &format!("{error:#}")))?;
+                let value = collect(source, outputs).map_err(|error| internal(name, &format!("{error:#}")))?;
                 Ok((name.clone(), value))
             })
             .collect()
@@ -123,15 +148,15 @@ impl Plan {
     }
 }
 
-fn finish(mut big: TypedModel, outputs: &[OutletId], effort: Effort) -> Result<Arc<TractPlan>, EngineError> {
-    let fail = |message: String| internal(&Name::from("the model"), &message);
-    guarded_result(|| big.select_output_outlets(outputs)).map_err(fail)?;
+/// The error is what tract says, with the names of its nodes in quotes.
+fn finish(mut big: TypedModel, outputs: &[OutletId], effort: Effort) -> Result<Arc<TractPlan>, String> {
+    guarded_result(|| big.select_output_outlets(outputs))?;
     forget_between_runs(&mut big);
     let ready = match effort {
         Effort::Once => big,
-        Effort::Many => prepare(big, PIECE).map_err(fail)?,
+        Effort::Many => prepare(big, PIECE)?,
     };
-    guarded_result(|| TractPlan::new(ready)).map_err(fail)
+    guarded_result(|| TractPlan::new(ready))
 }
 
 fn source(wire: &Wire, dtype: Option<DType>, outputs: &mut Vec<OutletId>) -> Source {
@@ -174,8 +199,4 @@ pub(crate) fn op_of_node(name: &str) -> Option<OpId> {
 
 fn internal(name: &Name, message: &str) -> EngineError {
     EngineError::Engine { engine: ENGINE, label: name.to_string(), message: crate::guard::one_line(message) }
-}
-
-fn run_error(message: &str) -> EngineError {
-    EngineError::Run { label: format!("{ENGINE} at run time"), message: crate::guard::one_line(message) }
 }

@@ -241,6 +241,7 @@ impl<'m> Lowering<'m> {
         if let Some(lower) = row.native {
             match guarded_result(|| {
                 let mut part = Part::new(&facts, &wanted, &self.big.symbols)?;
+                part.exact = self.options.effort == Effort::Once;
                 lower(op, &mut part)?.map(|results| part.finish(&results)).transpose()
             }) {
                 Ok(Some(part)) => return self.adopt(part, &outlets, &wanted),

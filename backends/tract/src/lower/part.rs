@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use tract_core::internal::*;
 use tract_core::ops::binary::TypedBinOp;
 use tract_core::ops::cast::cast;
-use tract_core::ops::logic::Iff;
+use tract_core::ops::logic::{self, Iff};
 use tract_core::ops::math;
 use tract_core::ops::nn::{Reduce, Reducer};
 
@@ -29,6 +29,9 @@ pub(crate) struct Part {
     /// Whether each result is wanted.
     wanted: SmallVec<[bool; 1]>,
     count: usize,
+    /// Whether a NaN must come through where tract's own operator loses it. Not for models that are made fast: the
+    /// selections that it takes keep tract from fusing activations with the products before them.
+    pub(crate) exact: bool,
 }
 
 impl Part {
@@ -43,7 +46,7 @@ impl Part {
                 None => Ok(None),
             })
             .collect::<TractResult<_>>()?;
-        Ok(Self { model, operands, wanted: wanted.into(), count: 0 })
+        Ok(Self { model, operands, wanted: wanted.into(), count: 0, exact: false })
     }
 
     // ---- operands and results ----
@@ -208,6 +211,14 @@ impl Part {
     pub(crate) fn select(&mut self, condition: OutletId, a: OutletId, b: OutletId) -> TractResult<OutletId> {
         let operands = self.even([condition, a, b])?;
         self.op(Iff, &operands)
+    }
+    /// `y` with the NaN of `x` put back, in an exact part; of one shape both.
+    pub(crate) fn put_back_nan(&mut self, x: OutletId, y: OutletId) -> TractResult<OutletId> {
+        if !self.exact || !self.datum(x)?.is_float() {
+            return Ok(y);
+        }
+        let number = self.op(TypedBinOp(logic::comp_eq(), None), &[x, x])?;
+        self.select(number, y, x)
     }
     /// A chain of axis operators.
     pub(crate) fn axes(&mut self, outlet: OutletId, ops: impl IntoIterator<Item = AxisOp>) -> TractResult<OutletId> {

@@ -93,7 +93,8 @@ pub(crate) fn lower(op: &Op, p: &mut Part) -> Native {
         }
         _ => return Ok(None),
     };
-    one(y)
+    let loses_nan = matches!(op, Op::Relu(_) | Op::Celu(_) | Op::HardSigmoid(_));
+    one(if loses_nan { p.put_back_nan(x, y)? } else { y })
 }
 
 fn prelu(p: &mut Part, x: OutletId) -> Native {
@@ -127,9 +128,10 @@ fn hard_sigmoid(p: &mut Part, x: OutletId, alpha: f64, beta: f64) -> TractResult
     p.with(math::min(), floor, 1.0)
 }
 
-/// tract has no f64 sigmoid; `1 / (1 + exp(-x))` is right at both ends, because an infinite divisor gives 0.
+/// tract's sigmoid stops 4.5e-7 short of its limits, gives NaN a number, and is none for f64. `1 / (1 + exp(-x))` is
+/// right at both ends, because an infinite divisor gives 0.
 fn sigmoid(p: &mut Part, x: OutletId) -> TractResult<OutletId> {
-    if p.datum(x)? == DatumType::F32 {
+    if !p.exact && p.datum(x)? == DatumType::F32 {
         return p.op(nn::sigmoid(), &[x]);
     }
     let negated = p.op(math::neg(), &[x])?;

@@ -44,7 +44,10 @@ pub(crate) fn unary(op: &Op, p: &mut Part) -> Native {
         Op::Sinh(_) => math::sinh(),
         Op::Sqrt(_) => math::sqrt(),
         Op::Tan(_) => math::tan(),
-        Op::Tanh(_) => math::tanh(),
+        Op::Tanh(_) => {
+            let y = p.op(math::tanh(), &[x])?;
+            return one(p.put_back_nan(x, y)?);
+        }
         Op::IsNaN(_) => {
             let equal = p.op(TypedBinOp(logic::comp_eq(), None), &[x, x])?;
             return one(p.op(logic::not(), &[equal])?);
@@ -142,24 +145,52 @@ fn modulo(p: &mut Part, a: OutletId, b: OutletId, fmod: bool) -> TractResult<Out
     p.select(fix, fixed, rest)
 }
 
-/// The result has the type of the base. Integer bases go through f64, because tract reads a negative exponent as a huge one.
+/// The result has the type of the base. A float power of an integer goes through f64, which does not hold 64 bits.
 fn power(p: &mut Part, a: OutletId, b: OutletId, datum: DatumType) -> Native {
     if datum.is_float() {
         let exponent = p.cast(b, datum)?;
         return one(p.binary(math::pow(), a, exponent)?);
     }
-    if matches!(datum, DatumType::I64 | DatumType::U64) {
-        // f64 does not hold these; tract's own integer power does, for exponents known not to be negative.
-        let Some(exponents) = p.constant_ints(b)? else { return Ok(None) };
-        if datum == DatumType::U64 || !p.datum(b)?.is_integer() || exponents.iter().any(|e| *e < 0) {
-            return Ok(None);
-        }
-        let exponent = p.cast(b, datum)?;
-        return one(p.binary(math::pow(), a, exponent)?);
+    if p.datum(b)?.is_integer() {
+        return whole_power(p, a, b, datum);
     }
+    if matches!(datum, DatumType::I64 | DatumType::U64) {
+        return Ok(None);
+    }
+    one(float_power(p, a, b, datum)?)
+}
+
+fn float_power(p: &mut Part, a: OutletId, b: OutletId, datum: DatumType) -> TractResult<OutletId> {
     let (base, exponent) = (p.cast(a, DatumType::F64)?, p.cast(b, DatumType::F64)?);
     let power = p.binary(math::pow(), base, exponent)?;
-    one(p.cast(power, datum)?)
+    p.cast(power, datum)
+}
+
+/// Integer powers in i64, whose low bits are those of every narrower type. tract takes the low 32 bits of an exponent for
+/// it and reads negative ones as huge, so exponents of 64 bits must be known, and negative ones go through f64.
+fn whole_power(p: &mut Part, a: OutletId, b: OutletId, datum: DatumType) -> Native {
+    let known = p.constant_ints(b)?;
+    if known.is_none() && matches!(p.datum(b)?, DatumType::I64 | DatumType::U64) {
+        return Ok(None);
+    }
+    if known.iter().flatten().any(|exponent| *exponent > i64::from(u32::MAX)) {
+        return Ok(None);
+    }
+    let (base, exponent) = (p.cast(a, DatumType::I64)?, p.cast(b, DatumType::I64)?);
+    let not_negative = p.with(math::max(), exponent, 0.0)?;
+    let power = p.binary(math::pow(), base, not_negative)?;
+    let power = p.cast(power, datum)?;
+    if known.is_some_and(|exponents| exponents.iter().all(|exponent| *exponent >= 0)) {
+        return one(power);
+    }
+    // What zero to a negative power gives is open: zero, as the evaluator has it.
+    let quotient = float_power(p, a, b, datum)?;
+    let [a, quotient] = p.even([a, quotient])?;
+    let base_is_zero = p.with(TypedBinOp(logic::comp_eq(), None), a, 0.0)?;
+    let zero = p.scalar_like(0.0, quotient)?;
+    let quotient = p.select(base_is_zero, zero, quotient)?;
+    let negative = p.with(TypedBinOp(logic::comp_lt(), None), exponent, 0.0)?;
+    one(p.select(negative, quotient, power)?)
 }
 
 /// Max, Min, Sum and Mean of any number of operands.
@@ -206,13 +237,14 @@ pub(crate) fn select(op: &Op, p: &mut Part) -> Native {
             one(p.select(condition, a, b)?)
         }
         Op::Clip(_) => {
-            let mut x = p.input(0)?;
+            let x = p.input(0)?;
+            let mut y = x;
             for (slot, wire) in [(1, math::max()), (2, math::min())] {
                 if let Some(bound) = p.maybe(slot) {
-                    x = p.binary(wire, x, bound)?;
+                    y = p.binary(wire, y, bound)?;
                 }
             }
-            one(x)
+            one(p.put_back_nan(x, y)?)
         }
         _ => Ok(None),
     }

@@ -213,8 +213,12 @@ fn pad(p: &mut Part, x: OutletId, mode: Mode) -> Native {
             continue;
         }
         let extent = p.shape(y)?[axis] as i64;
-        ensure!(extent > 0 && extent + before + after >= 0, "padding of an axis of {extent} elements");
-        let indices: Vec<i64> = (-before..extent + after).map(|at| mirrored(at, extent, mode)).collect();
+        // Negative pads crop first; the others then repeat what is left.
+        let cropped = (-before).max(0);
+        let left = extent - cropped - (-after).max(0);
+        ensure!(left > 0, "padding of an axis of {left} elements");
+        let places = -before.max(&0)..left + after.max(&0);
+        let indices: Vec<i64> = places.map(|at| cropped + mirrored(at, left, mode)).collect();
         y = p.pick(y, axis, &indices)?;
     }
     one(y)

@@ -8,9 +8,10 @@ use edgesmith_ir::Op;
 use edgesmith_ir::op::ConvTranspose;
 use edgesmith_ir::op::geometry::Window;
 use tract_core::internal::*;
+use tract_core::ops::binary::TypedBinOp;
 use tract_core::ops::cnn::{Conv, Deconv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool};
-use tract_core::ops::math;
 use tract_core::ops::nn::{DataFormat, Reducer};
+use tract_core::ops::{logic, math};
 
 use super::super::part::{Native, Part, one};
 
@@ -51,7 +52,15 @@ pub(crate) fn lower(op: &Op, p: &mut Part) -> Native {
         }
         Op::GlobalMaxPool(_) => {
             let axes = spatial_axes(p, x)?;
-            one(p.reduce(x, &axes, Reducer::Max)?)
+            let y = p.reduce(x, &axes, Reducer::Max)?;
+            if !p.exact {
+                return one(y);
+            }
+            let above = p.with(TypedBinOp(logic::comp_gt(), None), x, f64::NEG_INFINITY)?;
+            let nothing = p.op(logic::not(), &[above])?;
+            let nothing = p.reduce(nothing, &axes, Reducer::All)?;
+            let least = p.scalar_like(f64::NEG_INFINITY, y)?;
+            one(p.select(nothing, least, y)?)
         }
         Op::GlobalLpPool(pool) => {
             let axes = spatial_axes(p, x)?;
@@ -228,6 +237,18 @@ fn uniform(counts: &[Vec<f64>]) -> Option<f64> {
 }
 
 /// The second result, where wanted, holds positions in the whole tensor; tract counts them inside one channel.
+/// The largest elements of windows, where tract starts from the least finite number: minus infinity is put back where
+/// a window has nothing above it.
+fn put_back_unbounded(p: &mut Part, x: OutletId, y: OutletId, pool_spec: PoolSpec) -> TractResult<OutletId> {
+    let above = || TypedBinOp(logic::comp_gt(), None);
+    let mark = p.with(above(), x, f64::NEG_INFINITY)?;
+    let mark = p.cast(mark, DatumType::F32)?;
+    let mark = p.op(MaxPool { pool_spec, with_index_outputs: None }, &[mark])?;
+    let bounded = p.with(above(), mark, 0.5)?;
+    let least = p.scalar_like(f64::NEG_INFINITY, y)?;
+    p.select(bounded, y, least)
+}
+
 fn max_pool(p: &mut Part, x: OutletId, windows: &[Window], column_major: bool) -> Native {
     let shape = p.shape(x)?;
     let with_indices = p.wants(1);
@@ -239,7 +260,8 @@ fn max_pool(p: &mut Part, x: OutletId, windows: &[Window], column_major: bool) -
     let padding = PaddingSpec::ExplicitOnnxPool(before, after, false);
     let pool_spec = pool_spec(windows, padding, shape[1], shape[1]);
     if !with_indices {
-        return one(p.op(MaxPool { pool_spec, with_index_outputs: None }, &[x])?);
+        let y = p.op(MaxPool { pool_spec: pool_spec.clone(), with_index_outputs: None }, &[x])?;
+        return one(if p.exact && p.datum(x)?.is_float() { put_back_unbounded(p, x, y, pool_spec)? } else { y });
     }
     let pooled = p.ops(MaxPool { pool_spec, with_index_outputs: Some(DatumType::I64) }, &[x])?;
     let mut place = pooled[1];

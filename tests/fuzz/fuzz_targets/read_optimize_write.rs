@@ -8,7 +8,7 @@ use bytes::Bytes;
 use edgesmith_backend::{Backend, BackendSpec, LowerCx};
 use edgesmith_backend_onnx::OnnxBackend;
 use edgesmith_frontend::NoExternalData;
-use edgesmith_frontend_onnx::{ImportOptions, import};
+use edgesmith_frontend_onnx::{ImportError, ImportOptions, import};
 use edgesmith_pass::{CheckMode, Pipeline, Registry, RunOptions, run_pipeline};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
@@ -41,7 +41,11 @@ fuzz_target!(|data: &[u8]| {
     let Ok(files) = artefact.to_memory("fuzz.onnx") else { return };
     if files.len() == 1 {
         let written = Bytes::from(files[0].1.clone());
-        import(written, &NoExternalData, &ImportOptions::default()).expect("what the backend writes can be read");
+        match import(written, &NoExternalData, &ImportOptions::default()) {
+            // A model with values of unknown type can contradict itself in a way that shows only once passes know more.
+            Ok(_) | Err(ImportError::Declared(_)) => {}
+            Err(error) => panic!("what the backend writes cannot be read: {error}"),
+        }
     }
 });
 

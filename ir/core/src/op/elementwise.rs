@@ -133,7 +133,10 @@ pub(super) fn pick(items: &[Item], extents: &[u64], lists: &[Option<Vec<u64>>]) 
         offsets = offsets
             .iter()
             .flat_map(|offset| {
-                (0..width).map(move |at| offset * extent + list.as_ref().map_or(at, |list| list[at as usize]))
+                // An axis beside an empty one may have any extent.
+                (0..width).map(move |at| {
+                    offset.saturating_mul(*extent).saturating_add(list.as_ref().map_or(at, |list| list[at as usize]))
+                })
             })
             .collect();
     }

@@ -4,6 +4,10 @@
 //! another node of the same graph makes. A name that a graph defines hides the same name outside (the inner one wins);
 //! what is left over is free, and becomes a capture of the operator that owns the graph.
 //!
+//! One kind of hiding is refused. Where an initializer of an inner graph has the name of a value outside, ONNX's reference
+//! evaluator takes the outer one and ONNX Runtime mostly the inner one (which depends on how much it optimises), so any
+//! reading of such a file is wrong for somebody. Only where nobody reads it, or both are the same constant, is it harmless.
+//!
 //! Plans own their names, so that the messages can be taken apart while the model is built.
 
 use std::cmp::Reverse;
@@ -11,7 +15,7 @@ use std::collections::BinaryHeap;
 
 use edgesmith_frontend::shown;
 use edgesmith_ir::Name;
-use edgesmith_onnx_proto::{FunctionProto, GraphProto, NodeProto};
+use edgesmith_onnx_proto::{FunctionProto, GraphProto, NodeProto, TensorProto};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::ImportError;
@@ -34,18 +38,22 @@ pub(crate) struct Plan {
 }
 
 /// How a graph defines a name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
+#[derive(Clone, Copy)]
+enum Source<'a> {
     Input,
-    Initializer,
+    /// Its tensor; `None` for a sparse one.
+    Initializer(Option<&'a TensorProto>),
     InputAndInitializer,
     Node(u32),
 }
 
+/// An initializer of an inner graph that is read there: its name and its tensor.
+type Own<'a> = (&'a str, Option<&'a TensorProto>);
+
 /// Plans a graph and everything below it.
 pub(crate) fn plan_graph(graph: &GraphProto, names: &mut Names, limits: &mut Limits) -> Result<Plan, ImportError> {
     let mut planner = Planner { names, limits };
-    let parts = planner.graph(graph)?;
+    let parts = planner.graph(graph, false)?;
     Ok(planner.finish(parts))
 }
 
@@ -61,7 +69,7 @@ pub(crate) fn plan_function(
         define(&mut defined, input, Source::Input)?;
     }
     let outputs = function.output.iter().map(String::as_str);
-    let parts = planner.nodes(&function.node, outputs, defined)?;
+    let parts = planner.nodes(&function.node, outputs, defined, false)?;
     Ok(planner.finish(parts))
 }
 
@@ -107,6 +115,8 @@ struct Parts<'a> {
     defined: Vec<&'a str>,
     unread: FxHashSet<&'a str>,
     regions: FxHashMap<u32, Vec<Plan>>,
+    /// Initializers of this graph and of those below, which must not have names of the graphs around.
+    own: Vec<Own<'a>>,
 }
 
 struct Planner<'p> {
@@ -116,34 +126,35 @@ struct Planner<'p> {
 
 impl Planner<'_> {
     fn finish(&mut self, parts: Parts<'_>) -> Plan {
-        let Parts { order, free, defined, unread, regions } = parts;
+        let Parts { order, free, defined, unread, regions, .. } = parts;
         let free = free.into_iter().map(|name| self.names.intern(name)).collect();
         let defined = defined.into_iter().map(|name| self.names.intern(name)).collect();
         let unread = unread.into_iter().map(|name| self.names.intern(name)).collect();
         Plan { order, free, defined, unread, regions }
     }
 
-    fn graph<'a>(&mut self, graph: &'a GraphProto) -> Result<Parts<'a>, ImportError> {
+    fn graph<'a>(&mut self, graph: &'a GraphProto, inner: bool) -> Result<Parts<'a>, ImportError> {
         self.limits.take_for(cost::of_graph(graph))?;
         let mut defined = FxHashMap::default();
         for input in &graph.input {
             define(&mut defined, &input.name, Source::Input)?;
         }
         for tensor in &graph.initializer {
-            define(&mut defined, &tensor.name, Source::Initializer)?;
+            define(&mut defined, &tensor.name, Source::Initializer(Some(tensor)))?;
         }
         for tensor in &graph.sparse_initializer {
             let name = tensor.values.as_ref().map_or("", |values| values.name.as_str());
-            define(&mut defined, name, Source::Initializer)?;
+            define(&mut defined, name, Source::Initializer(None))?;
         }
-        self.nodes(&graph.node, graph.output.iter().map(|output| output.name.as_str()), defined)
+        self.nodes(&graph.node, graph.output.iter().map(|output| output.name.as_str()), defined, inner)
     }
 
     fn nodes<'a>(
         &mut self,
         nodes: &'a [NodeProto],
         outputs: impl Iterator<Item = &'a str>,
-        mut defined: FxHashMap<&'a str, Source>,
+        mut defined: FxHashMap<&'a str, Source<'a>>,
+        inner: bool,
     ) -> Result<Parts<'a>, ImportError> {
         self.limits.take_for(cost::of_nodes(nodes))?;
         for (index, node) in (0_u32..).zip(nodes) {
@@ -155,6 +166,9 @@ impl Planner<'_> {
         let mut unread: FxHashSet<&str> = masks.map(String::as_str).filter(|mask| !mask.is_empty()).collect();
         let mut free = Vec::new();
         let mut seen = FxHashSet::default();
+        // What of the graphs below must not have the name of a value of this one; then what of this one, for those around.
+        let mut below: Vec<Own<'_>> = Vec::new();
+        let mut own: Vec<Own<'_>> = Vec::new();
         let mut regions = FxHashMap::default();
         // The nodes that each node waits for, one after another; `starts` says where those of a node begin.
         let mut waits: Vec<u32> = Vec::new();
@@ -168,6 +182,11 @@ impl Planner<'_> {
                 sorted &= *maker < reader;
                 waits.push(*maker);
             }
+            Some(Source::Initializer(tensor)) if inner => {
+                if seen.insert(name) {
+                    own.push((name, *tensor));
+                }
+            }
             Some(_) => {}
             None if seen.insert(name) => free.push(name),
             None => {}
@@ -179,7 +198,15 @@ impl Planner<'_> {
             }
             let mut plans = Vec::new();
             for subgraph in subgraphs(node) {
-                let parts = self.graph(subgraph)?;
+                let mut parts = self.graph(subgraph, true)?;
+                for (name, tensor) in &parts.own {
+                    refuse_shadow(node, name, *tensor, defined.get(name).copied())?;
+                }
+                // The smaller list is the one that is moved.
+                if parts.own.len() > below.len() {
+                    std::mem::swap(&mut parts.own, &mut below);
+                }
+                below.append(&mut parts.own);
                 self.limits.take(parts.free.len() as u64 * cost::CAPTURE).map_err(|()| {
                     ImportError::Limit(format!(
                         "the subgraphs below node '{}' take so many values from outside, through so many levels, that \
@@ -206,18 +233,47 @@ impl Planner<'_> {
         }
         let order = if sorted { None } else { Some(sort(nodes, &waits, &starts)?) };
         let defined = defined.into_keys().collect();
-        Ok(Parts { order, free, defined, unread, regions })
+        if inner {
+            own.append(&mut below);
+        }
+        Ok(Parts { order, free, defined, unread, regions, own })
+    }
+}
+
+/// Refuses an initializer below a node where the graph of the node gives the same name to something else.
+fn refuse_shadow(
+    node: &NodeProto,
+    name: &str,
+    inner: Option<&TensorProto>,
+    outer: Option<Source<'_>>,
+) -> Result<(), ImportError> {
+    match (inner, outer) {
+        (_, None) => Ok(()),
+        (Some(inner), Some(Source::Initializer(Some(outer)))) if inner == outer => Ok(()),
+        (_, Some(_)) => {
+            let fault = format!(
+                "an initializer below node '{}' ({}) has the name of a value outside that is something else; engines \
+                 disagree on which of the two is meant, so give each a name of its own",
+                shown(label(node)),
+                shown(&node.op_type)
+            );
+            Err(ImportError::Value { value: name.into(), fault })
+        }
     }
 }
 
 /// Defines a name in a graph.
-fn define<'a>(defined: &mut FxHashMap<&'a str, Source>, name: &'a str, source: Source) -> Result<(), ImportError> {
+fn define<'a>(
+    defined: &mut FxHashMap<&'a str, Source<'a>>,
+    name: &'a str,
+    source: Source<'a>,
+) -> Result<(), ImportError> {
     if name.is_empty() {
         return Err(ImportError::Model("an input or initializer of a graph has no name".into()));
     }
     let source = match (defined.get(name), source) {
         (None, source) => source,
-        (Some(Source::Input), Source::Initializer) => Source::InputAndInitializer,
+        (Some(Source::Input), Source::Initializer(_)) => Source::InputAndInitializer,
         (Some(_), _) => {
             let fault = "it is defined twice; every name of a graph must be defined once".into();
             return Err(ImportError::Value { value: name.into(), fault });

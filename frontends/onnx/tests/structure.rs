@@ -97,6 +97,49 @@ fn the_inner_name_wins() {
     assert_eq!(relu.operand(0), Some(other.inputs()[1]));
 }
 
+/// A branch with a constant `w` of its own and, one level further down, a reader of it.
+fn branch_with_own(elements: &[f32], deep: bool) -> GraphProto {
+    let mut body = if deep {
+        let mut inner = choice(
+            branch(vec![node("Add", &["x", "w"], &["t2"])], "t2"),
+            branch(vec![node("Abs", &["x"], &["e2"])], "e2"),
+        );
+        inner.output = vec!["t".into()];
+        branch(vec![inner], "t")
+    } else {
+        branch(vec![node("Add", &["x", "w"], &["t"])], "t")
+    };
+    body.initializer.push(floats("w", &[elements.len() as i64], elements));
+    body
+}
+
+#[test]
+fn an_inner_initializer_must_not_mean_something_else_outside() {
+    let other = || branch(vec![node("Abs", &["x"], &["e"])], "e");
+    for deep in [false, true] {
+        // Outside is an initializer `w` = [1, 2]: ONNX Runtime adds the inner one, the reference evaluator the outer one.
+        let said = refuse(&with_choice(vec![], branch_with_own(&[3.0, 4.0], deep), other()));
+        assert!(said.starts_with("value 'w':") && said.contains("engines disagree"), "{said}");
+        // The same where the outer one is what an operator makes, or an input.
+        let mut file = with_choice(vec![node("Neg", &["x"], &["w"])], branch_with_own(&[3.0, 4.0], deep), other());
+        let main = file.graph.as_mut().unwrap();
+        main.initializer.clear();
+        assert!(refuse(&file).contains("engines disagree"));
+        let main = file.graph.as_mut().unwrap();
+        main.node.remove(0);
+        main.input.push(float("w", &[2]));
+        assert!(refuse(&file).contains("engines disagree"));
+        // Nothing of that name outside, or the same constant: nobody can misread it.
+        file.graph.as_mut().unwrap().input.pop();
+        read(&file);
+        read(&with_choice(vec![], branch_with_own(&[1.0, 2.0], deep), other()));
+    }
+    // Nor where nobody reads the inner one.
+    let mut unread = branch(vec![node("Neg", &["x"], &["t"])], "t");
+    unread.initializer.push(floats("w", &[1], &[9.0]));
+    read(&with_choice(vec![], unread, other()));
+}
+
 #[test]
 fn names_are_unique_over_the_model() {
     let file = with_choice(

@@ -77,6 +77,16 @@ impl OnnxBackend {
         note_renamed(&naming.renamed, remarks);
         let version = ir_version::version(&plan, &homes);
         let source = &model.metadata;
+        if source.ir_version > 0 && version.ir > source.ir_version {
+            remarks.push(Remark::general(
+                "onnx",
+                "",
+                format!(
+                    "the IR version is raised from {} to {}, the lowest that holds what is written",
+                    source.ir_version, version.ir
+                ),
+            ));
+        }
         let outside = match self.options.external_data {
             ExternalData::Always => true,
             ExternalData::Never => false,

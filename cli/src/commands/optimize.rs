@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edgesmith_backend::Existing;
+use edgesmith_backend::{Existing, Published};
 use edgesmith_backend_onnx::ExternalData;
 use edgesmith_pass::{CheckMode, PassFailure, Pipeline, Registry, RunReport, Verdict};
 use edgesmith_rewrite::{Remark, Severity};
@@ -86,9 +86,9 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
         .filter_map(|p| std::fs::metadata(p).ok())
         .map(|m| m.len())
         .sum();
-    write_report(args, &report, &input, Some(&published.main), (file.bytes, written))?;
+    write_report(args, &report, &input, Some(&published), (file.bytes, written))?;
     if !args.quiet {
-        print_report(args, &report, &file, &published.main, written);
+        print_report(args, &report, &file, &published, written);
     }
     Ok(())
 }
@@ -116,6 +116,8 @@ struct JsonReport<'a> {
     output: Option<String>,
     input_bytes: u64,
     output_bytes: u64,
+    /// What writing the file had to change: opset, IR version, names.
+    output_remarks: &'a [Remark],
     #[serde(flatten)]
     run: &'a RunReport,
 }
@@ -124,16 +126,17 @@ fn write_report(
     args: &OptimizeArgs,
     report: &RunReport,
     input: &Path,
-    output: Option<&Path>,
+    output: Option<&Published>,
     bytes: (u64, u64),
 ) -> Result<(), Failure> {
     let Some(path) = &args.report else { return Ok(()) };
     let json = JsonReport {
         edgesmith: env!("CARGO_PKG_VERSION"),
         input: input.display().to_string(),
-        output: output.map(|path| path.display().to_string()),
+        output: output.map(|published| published.main.display().to_string()),
         input_bytes: bytes.0,
         output_bytes: bytes.1,
+        output_remarks: output.map_or(&[], |published| &published.remarks),
         run: report,
     };
     let text = serde_json::to_vec_pretty(&json)
@@ -168,8 +171,8 @@ fn write_reproducer(failure: &PassFailure, place: &Path) -> Result<(), Failure> 
     Ok(())
 }
 
-fn print_report(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, output: &Path, written: u64) {
-    say(&format!("{} → {}", file.path.display(), output.display()));
+fn print_report(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, output: &Published, written: u64) {
+    say(&format!("{} → {}", file.path.display(), output.main.display()));
     say("");
     say(&render::comparison(report, (file.bytes, written)));
     let mut fired: IndexMap<&str, u64> = IndexMap::new();
@@ -183,7 +186,7 @@ fn print_report(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, outpu
             fired.iter().map(|(name, count)| vec![format!("  {name}"), render::count(*count)]).collect(),
         ));
     }
-    print_remarks(args, report, file);
+    print_remarks(args, report, file, &output.remarks);
     for pass in &report.passes {
         if let Some(why) = &pass.dropped {
             say(&format!("\npass '{}' was dropped: {why}", pass.name));
@@ -195,9 +198,10 @@ fn print_report(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, outpu
 /// So many remarks are printed unless all are asked for.
 const REMARKS: usize = 6;
 
-fn print_remarks(args: &OptimizeArgs, report: &RunReport, file: &ModelFile) {
+fn print_remarks(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, of_output: &[Remark]) {
     // A refusal that a later pass overcame is no news: of refusals those of each pass's last run count.
-    let mut remarks: Vec<&Remark> = Vec::new();
+    // What concerns the file that was written comes first, so that it is always seen.
+    let mut remarks: Vec<&Remark> = of_output.iter().collect();
     for (index, pass) in report.passes.iter().enumerate() {
         let superseded = report.passes[index + 1..].iter().any(|later| later.name == pass.name);
         for remark in &pass.remarks {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use edgesmith_exec::npz;
 use edgesmith_exec::seeded::Seeds;
 use edgesmith_exec::{Value, Values};
+use edgesmith_frontend::{Format, Source, SourceError};
 use edgesmith_ir::{Def, Model, Name, ValueType};
 use indexmap::IndexMap;
 
@@ -13,16 +14,35 @@ use crate::Failure;
 
 /// Reads an .npz (several arrays by name) or an .npy (one array, named after the file).
 pub fn read_npz(path: &Path) -> Result<Values, Failure> {
-    let bytes =
-        std::fs::read(path).map_err(|error| Failure::model(format!("{} cannot be read: {error}", path.display())))?;
-    let bytes = Bytes::from(bytes);
-    let failed = |error: npz::NpzError| Failure::model(format!("{}: {error}", path.display()));
+    let advice = "write the arrays with numpy.savez, and give that .npz file";
+    let source = Source::open(path).map_err(|error| match error {
+        SourceError::Folder(path) => {
+            Failure::model(format!("'{}' is a folder; give the .npz file in it", path.display()))
+        }
+        SourceError::FolderFormat { path, found } => {
+            Failure::model(format!("'{}' is {found}, not NumPy arrays", path.display())).with_help(advice)
+        }
+        error => Failure::model(error.to_string()),
+    })?;
+    let bytes: Bytes = source.bytes();
+    if let Some(found) = Format::detect(&bytes).filter(|found| *found != Format::NumPy) {
+        let message = format!("{}: this is {found}, not NumPy arrays", path.display());
+        return Err(Failure::model(message).with_help(advice));
+    }
+    let failed = |error: npz::NpzError| {
+        let advised = matches!(error, npz::NpzError::Malformed(_));
+        let failure = Failure::model(format!("{}: {error}", path.display()));
+        if advised { failure.with_help(advice) } else { failure }
+    };
     let arrays = if npz::is_npz(&bytes) {
         npz::decode_npz(&bytes, LIMIT_BYTES).map_err(failed)?
     } else {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         [(Name::from(name), npz::decode_npy(&bytes, LIMIT_BYTES).map_err(failed)?)].into_iter().collect()
     };
+    if arrays.is_empty() {
+        return Err(Failure::model(format!("{} holds no arrays", path.display())).with_help(advice));
+    }
     Ok(arrays.into_iter().map(|(name, tensor)| (name, Value::Tensor(tensor))).collect())
 }
 

@@ -5,6 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use edgesmith::{ModelFile, write_onnx};
+use edgesmith_backend::Existing;
+use edgesmith_backend_onnx::Options;
+use edgesmith_frontend_onnx::ImportOptions;
+use edgesmith_ir::op::BatchNormalization;
+use edgesmith_ir::{F32, Model, OpKind, Tensor};
+
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models")
 }
@@ -76,23 +83,6 @@ fn a_folder_that_is_not_there_is_named() {
 }
 
 #[test]
-fn what_is_no_model_gets_one_clear_message() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("model.onnx");
-    for contents in [&b""[..], b"hello, I am a text file\n", b"\x08\x07\x12\xff\xff\xff"] {
-        std::fs::write(&file, contents).unwrap();
-        let (code, _, err) = text(&edgesmith(&["inspect", &file.display().to_string()]));
-        assert_eq!(code, 1, "{err}");
-        assert!(err.contains("model.onnx") && err.lines().count() <= 10, "{err}");
-    }
-    for path in [folder.path().display().to_string(), folder.path().join("missing.onnx").display().to_string()] {
-        let (code, _, err) = text(&edgesmith(&["inspect", &path]));
-        assert_eq!(code, 1, "{err}");
-        assert!(err.lines().count() <= 10, "{err}");
-    }
-}
-
-#[test]
 fn a_mistake_in_a_pipeline_is_shown_where_it_is() {
     let (folder, model) = workplace();
     let pipeline = folder.path().join("p.toml");
@@ -152,4 +142,136 @@ fn inspect_tells_what_is_understood() {
     assert_eq!(json["operators"], json["typed"]);
     assert_eq!(json["opsets"]["ai.onnx"], 17);
     assert_eq!(json["oldest_onnx_runtime"], "1.16");
+}
+
+/// The first bytes of files that are often handed over by mistake, and what the message calls them.
+fn strangers() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let zip = |names: &[&str]| -> Vec<u8> {
+        names.iter().flat_map(|name| [b"PK\x03\x04\0\0".as_slice(), name.as_bytes()].concat()).collect()
+    };
+    let header = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let safetensors = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4]].concat();
+    vec![
+        ("scripted.pt", zip(&["m/data.pkl", "m/code/m.py", "m/constants.pkl"]), "a TorchScript program"),
+        ("weights.pth", zip(&["m/data.pkl", "m/data/0"]), "a PyTorch checkpoint"),
+        ("old.pt", b"\x80\x02\x8a\nl\xfc".to_vec(), "a Python pickle"),
+        ("m.tflite", b"\x1c\0\0\0TFL3\x14\0\x20\0".to_vec(), "a TensorFlow Lite model"),
+        ("m.safetensors", safetensors, "a safetensors file"),
+        ("m.gguf", b"GGUF\x03\0\0\0".to_vec(), "a GGUF file"),
+        ("m.h5", b"\x89HDF\r\n\x1a\n\0\0\0".to_vec(), "an HDF5 file"),
+        ("m.keras", zip(&["metadata.json", "config.json", "model.weights.h5"]), "a Keras model"),
+        ("notes.txt", b"hello, I am a text file\n".to_vec(), "a text file"),
+        ("empty.onnx", Vec::new(), "is empty"),
+    ]
+}
+
+/// One error of one or two lines: what is wrong with which file, and what to do.
+#[track_caller]
+fn is_clear(arguments: &[&str], path: &str, what: &str) {
+    let (code, out, err) = text(&edgesmith(arguments));
+    assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}: {err}");
+    assert!(err.starts_with("error: ") && err.contains(path) && err.contains(what), "{arguments:?}: {err}");
+    assert!(err.lines().count() <= 2, "{arguments:?}: {err}");
+    // What to do: after a semicolon, or as help. For a path without a file there is nothing to say.
+    assert!(err.contains("; ") || err.contains("help: ") || what == "there is no file", "{arguments:?}: {err}");
+}
+
+/// Every kind of wrong path, with what the message says of it.
+fn wrong_paths(folder: &Path) -> Vec<(String, &'static str)> {
+    let mut paths = Vec::new();
+    for (name, contents, what) in strangers() {
+        std::fs::write(folder.join(name), contents).unwrap();
+        paths.push((name, what));
+    }
+    for name in ["folder", "m.mlpackage", "saved"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
+    std::fs::write(folder.join("m.mlpackage/Manifest.json"), b"{}").unwrap();
+    std::fs::write(folder.join("saved/saved_model.pb"), b"\x08\x01").unwrap();
+    paths.extend([("folder", "is a folder"), ("m.mlpackage", "a Core ML model")]);
+    paths.extend([("saved", "a TensorFlow SavedModel"), ("missing.onnx", "there is no file")]);
+    paths.into_iter().map(|(name, what)| (folder.join(name).display().to_string(), what)).collect()
+}
+
+#[test]
+fn what_is_no_model_gets_one_clear_message() {
+    let (folder, model) = workplace();
+    let data = models().join("digits_test.npz").display().to_string();
+    let output = folder.path().join("out").display().to_string();
+    let mut paths = wrong_paths(folder.path());
+    let damaged = folder.path().join("damaged.onnx");
+    std::fs::write(&damaged, b"\x08\x07\x12\xff\xff\xff").unwrap();
+    paths.push((damaged.display().to_string(), "no ONNX model that can be read"));
+    for (path, what) in &paths {
+        is_clear(&["inspect", path], path, what);
+        is_clear(&["optimize", path, "-o", &output], path, what);
+        is_clear(&["verify", path, &model], path, what);
+        is_clear(&["verify", &model, path], path, what);
+        is_clear(&["run", path, "--inputs", &data, "-o", &output], path, what);
+        is_clear(&["eval", path, "--data", &data], path, what);
+    }
+    assert!(!Path::new(&output).exists());
+}
+
+#[test]
+fn what_is_no_data_gets_one_clear_message() {
+    let (folder, model) = workplace();
+    let output = folder.path().join("out").display().to_string();
+    let mut paths = wrong_paths(folder.path());
+    paths.push((model.clone(), "not a numpy array"));
+    let hollow = folder.path().join("hollow.npz");
+    std::fs::write(&hollow, [&b"PK\x05\x06"[..], &[0; 18]].concat()).unwrap();
+    paths.push((hollow.display().to_string(), "holds no arrays"));
+    for (path, what) in &paths {
+        is_clear(&["optimize", &model, "-o", &output, "--inputs", path], path, what);
+        is_clear(&["verify", &model, &model, "--inputs", path], path, what);
+        is_clear(&["run", &model, "--inputs", path, "-o", &output], path, what);
+        is_clear(&["eval", &model, "--data", path], path, what);
+    }
+    assert!(!Path::new(&output).exists());
+}
+
+/// A copy of a model after a change.
+fn changed(model: &str, name: &str, change: impl FnOnce(&mut Model)) -> String {
+    let mut file = ModelFile::read(Path::new(model), &ImportOptions::default()).unwrap();
+    change(&mut file.model);
+    let place = Path::new(model).with_file_name(name);
+    write_onnx(&file.model, &place, Existing::Keep, Options::default()).unwrap();
+    place.display().to_string()
+}
+
+#[test]
+fn a_wrong_model_is_found() {
+    let (_folder, model) = workplace();
+    let same = changed(&model, "same.onnx", |_| {});
+    let negated = changed(&model, "negated.onnx", |model| {
+        let graph = model.main_graph().unwrap();
+        let (_, gemm) = graph.ops().find(|(_, data)| data.op().kind() == OpKind::Gemm).unwrap();
+        let bias = graph.constant(gemm.operand(2).unwrap()).unwrap();
+        let mut elements = model.tensor(bias).view::<f32>().unwrap().into_owned();
+        let largest = elements.iter_mut().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
+        *largest = -*largest;
+        let shape = [elements.len() as u64];
+        model.tensor_entry_mut(bias).tensor = Tensor::from_slice(shape.as_slice(), &elements).unwrap();
+    });
+    let damped = changed(&model, "damped.onnx", |model| {
+        let main = model.main().unwrap();
+        let graph = model.graph_mut(main);
+        let found = graph.ops().find_map(|(op, data)| Some((op, data.op().cast::<BatchNormalization>()?.clone())));
+        let (op, normalization) = found.unwrap();
+        graph.set_op(op, BatchNormalization { epsilon: F32(100.0 * normalization.epsilon.0), ..normalization }.into());
+    });
+    for engine in ["tract", "reference"] {
+        let verify = |other: &str| text(&edgesmith(&["verify", &model, other, "--engine", engine]));
+        assert_eq!(verify(&same).0, 0);
+        for wrong in [&negated, &damped] {
+            let (code, out, err) = verify(wrong);
+            assert_eq!(code, 3, "{engine}, {wrong}: {out}{err}");
+            assert!(out.contains("logits") && out.contains("DIFFERS"), "{out}");
+            assert!(err.contains(wrong.as_str()) && err.contains("output 'logits' differs by"), "{err}");
+        }
+    }
+    let (code, out, _) = text(&edgesmith(&["verify", &model, &negated, "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["same"]), (3, &serde_json::Value::Bool(false)));
 }

@@ -29,18 +29,30 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     };
     let name = engine_name(&args.engine);
     let rows = compare_models(name, &before.model, &after.model, &groups)?;
-    let failed = rows.iter().any(|row| !row.passes(args.tolerance));
     if args.json {
-        let json = Json { engine: name, tolerance: args.tolerance, same: !failed, outputs: &rows };
+        let json = Json {
+            engine: name,
+            tolerance: args.tolerance,
+            same: worst(&rows, args.tolerance).is_none(),
+            outputs: &rows,
+        };
         say(&serde_json::to_string_pretty(&json).map_err(|error| Failure::internal(error.to_string()))?);
     } else {
         print(&rows, name, args.tolerance);
     }
-    if failed {
+    if let Some(worst) = worst(&rows, args.tolerance) {
+        let how = match &worst.unlike {
+            Some(why) => why.clone(),
+            None => format!(
+                "differs by {:.1e} of its largest magnitude, and {:.0e} is allowed",
+                worst.largest_relative, args.tolerance
+            ),
+        };
         return Err(Failure::check(format!(
-            "{} does not compute what {} computes",
+            "{} does not compute what {} computes: output '{}' {how}",
             args.after.display(),
-            args.before.display()
+            args.before.display(),
+            worst.output
         )));
     }
     Ok(())
@@ -74,6 +86,12 @@ impl Row {
     fn passes(&self, tolerance: f64) -> bool {
         self.unlike.is_none() && self.largest_relative <= tolerance
     }
+}
+
+/// The row that says most clearly that the models differ, if they do.
+fn worst(rows: &[Row], tolerance: f64) -> Option<&Row> {
+    let measure = |row: &Row| if row.unlike.is_some() { f64::INFINITY } else { row.largest_relative };
+    rows.iter().filter(|row| !row.passes(tolerance)).max_by(|a, b| measure(a).total_cmp(&measure(b)))
 }
 
 fn compare_models(

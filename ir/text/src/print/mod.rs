@@ -70,8 +70,9 @@ pub fn print_model(model: &Model, options: &PrintOptions) -> Printed {
 pub fn print_op(model: &Model, graph: GraphId, op: OpId) -> String {
     let mut planner = Planner::new(model, false);
     planner.regions(model.graph(graph), model.graph(graph).op(op), &FxHashMap::default());
-    planner.plans.insert(graph, Plan::default());
     let mut printer = Printer::new(model, PrintOptions::brief(), planner.plans);
+    // Only now, so that nothing is counted over the whole graph.
+    printer.plans.insert(graph, Plan::default());
     printer.op(graph, op, false);
     printer.w.out
 }

@@ -182,4 +182,10 @@ mod tests {
         assert_eq!(pick(&six, &[2, 3], &[Some(vec![2]), None]), None);
         assert_eq!(pick(&six, &[7], &[None]), None);
     }
+
+    #[test]
+    fn an_axis_beside_an_empty_one_may_have_any_extent() {
+        // Found by fuzzing: the offset of an element that does not exist.
+        assert_eq!(pick(&[], &[0, u64::MAX], &[Some(vec![1]), Some(vec![u64::MAX])]), None);
+    }
 }

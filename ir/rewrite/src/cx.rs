@@ -84,6 +84,17 @@ impl<'m> Cx<'m> {
     pub fn dims(&self, value: ValueId) -> Option<&'m [Dim]> {
         self.ty(value).dims()
     }
+    /// Whether two values surely have the same dims, for every value of their symbols.
+    pub fn same_dims(&self, a: ValueId, b: ValueId) -> bool {
+        match (self.dims(a), self.dims(b)) {
+            (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            _ => false,
+        }
+    }
+    /// Whether a dim may be zero at run time, as far as the facts about its symbols tell.
+    pub fn may_be_zero(&self, dim: &Dim) -> bool {
+        dim.lower_bound(&|name| self.model.symbols.facts(name).min).is_none_or(|least| least < 1)
+    }
     /// The constant that a value is.
     pub fn constant(&self, value: ValueId) -> Option<&'m Tensor> {
         self.model.constant_of(self.graph_id, value)

@@ -18,6 +18,7 @@ impl Rewrite for FoldConstants {
     const SUMMARY: &'static str = "operators on constants that compute exactly, where the file does not grow";
     const ROOTS: &'static [OpKind] = &[];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/fold-constants.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         fold(cx, root, Precision::Exact)
@@ -29,6 +30,7 @@ impl Rewrite for FoldRoundedConstants {
     const SUMMARY: &'static str = "operators on constants that round, where the file does not grow";
     const ROOTS: &'static [OpKind] = &[];
     const FIDELITY: Fidelity = Fidelity::ROUNDING;
+    const MANUAL: &'static str = include_str!("../manual/fold-rounded-constants.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         fold(cx, root, Precision::Rounded)

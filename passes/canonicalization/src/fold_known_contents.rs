@@ -13,6 +13,7 @@ impl Rewrite for FoldKnownContents {
     const SUMMARY: &'static str = "integers that follow from static dims, such as Shape and the arithmetic behind it";
     const ROOTS: &'static [OpKind] = &[];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/fold-known-contents.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let data = cx.graph().op(root);

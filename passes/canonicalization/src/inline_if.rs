@@ -12,6 +12,7 @@ impl Rewrite for InlineIf {
     const SUMMARY: &'static str = "an If with a known condition becomes the branch that it takes";
     const ROOTS: &'static [OpKind] = &[OpKind::If];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/inline-if.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let branch = cx.op::<If>(root)?;

@@ -43,19 +43,19 @@ const DUPLICATES: RuleInfo = RuleInfo {
     name: "merge-duplicate-constants",
     summary: "constants of equal type, shape and bytes become one",
     fidelity: Fidelity::Exact,
-    manual: "",
+    manual: include_str!("../manual/merge-duplicate-constants.md"),
 };
 const SUBEXPRESSIONS: RuleInfo = RuleInfo {
     name: "merge-common-subexpressions",
     summary: "operators of equal attributes on equal operands become one",
     fidelity: Fidelity::Exact,
-    manual: "",
+    manual: include_str!("../manual/merge-common-subexpressions.md"),
 };
 const DEAD_CODE: RuleInfo = RuleInfo {
     name: "remove-dead-code",
     summary: "operators, optional results, constants and captures that nobody reads",
     fidelity: Fidelity::Exact,
-    manual: "",
+    manual: include_str!("../manual/remove-dead-code.md"),
 };
 
 impl Ruled for Canonicalization {

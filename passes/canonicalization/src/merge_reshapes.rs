@@ -14,6 +14,7 @@ impl Rewrite for MergeReshapes {
     const SUMMARY: &'static str = "chains of Reshape, Flatten, Squeeze and Unsqueeze become one Reshape";
     const ROOTS: &'static [OpKind] = REGROUPING;
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/merge-reshapes.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let outer = cx.graph().op(root);
@@ -25,7 +26,7 @@ impl Rewrite for MergeReshapes {
         }
         let input = inner_data.operand(0).ok_or(Miss::NoMatch)?;
         cx.look_at(inner);
-        let spec = spec_of(cx, input, output).ok_or(Miss::NoMatch)?;
+        let spec = spec_of(cx, input, output, infers(cx, root)).ok_or(Miss::NoMatch)?;
         let mut patch = Patch::new(cx);
         let shape = patch.constant(Tensor::from_ints(&spec));
         let result = patch.insert(Op::from(Reshape { allowzero: false }), [Some(input.into()), Some(shape)]);
@@ -34,19 +35,30 @@ impl Rewrite for MergeReshapes {
     }
 }
 
+/// Whether an operator is a Reshape that asks for a dim to be inferred, so that it fails itself where another dim is zero.
+pub(crate) fn infers(cx: &Cx<'_>, op: OpId) -> bool {
+    let data = cx.graph().op(op);
+    let shape = data.operand(1).filter(|_| data.op().kind() == OpKind::Reshape);
+    shape.and_then(|shape| cx.contents(shape)).is_some_and(|c| c.items().iter().any(|item| item.int() == Some(-1)))
+}
+
 /// Reshape's second operand for these types: numbers, 0 where the dim is that of the input at the same place, and at most
-/// one -1. `None` when that cannot say it.
-pub(crate) fn spec_of(cx: &Cx<'_>, input: ValueId, output: ValueId) -> Option<Vec<i64>> {
+/// one -1. `None` when that cannot say it, or when -1 would have no answer for an empty tensor; `may_fail` says that there
+/// was none before either.
+pub(crate) fn spec_of(cx: &Cx<'_>, input: ValueId, output: ValueId, may_fail: bool) -> Option<Vec<i64>> {
     let from = cx.dims(input)?;
     let to = cx.dims(output)?;
     let mut spec = Vec::with_capacity(to.len());
-    let mut inferred = false;
+    let (mut inferred, mut may_be_zero) = (false, false);
     for (axis, dim) in to.iter().enumerate() {
         spec.push(match dim {
             // A zero would be read as "copy".
             Dim::Known(0) => return None,
             Dim::Known(n) => *n,
-            _ if from.get(axis).is_some_and(|d| d.same(dim)) => 0,
+            _ if from.get(axis).is_some_and(|d| d.same(dim)) => {
+                may_be_zero |= cx.may_be_zero(dim);
+                0
+            }
             _ if !inferred => {
                 inferred = true;
                 -1
@@ -54,6 +66,5 @@ pub(crate) fn spec_of(cx: &Cx<'_>, input: ValueId, output: ValueId) -> Option<Ve
             _ => return None,
         });
     }
-    // With -1, another dim that may be zero at run time would leave the size open.
-    Some(spec)
+    (may_fail || !inferred || !may_be_zero).then_some(spec)
 }

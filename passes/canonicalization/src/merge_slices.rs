@@ -12,6 +12,7 @@ impl Rewrite for MergeSlices {
     const SUMMARY: &'static str = "two slices of different axes in a row become one";
     const ROOTS: &'static [OpKind] = &[OpKind::Slice];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/merge-slices.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let outer = cx.op::<Slice>(root)?;

@@ -1,6 +1,6 @@
 //! Removes arithmetic with a neutral constant.
 
-use edgesmith_ir::{OpId, OpKind, Tensor, ValueId};
+use edgesmith_ir::{OpId, OpKind, Tensor};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 /// x · 1, x / 1, x − 0, x ^ 1: exact, signs of zero included.
@@ -14,6 +14,7 @@ impl Rewrite for RemoveNeutralOperand {
     const SUMMARY: &'static str = "multiplication and division by one, subtraction of zero, power of one";
     const ROOTS: &'static [OpKind] = &[OpKind::Mul, OpKind::Div, OpKind::Sub, OpKind::Pow];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/remove-neutral-operand.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let neutral = if cx.graph().op(root).op().kind() == OpKind::Sub { 0.0 } else { 1.0 };
@@ -27,6 +28,7 @@ impl Rewrite for RemoveZeroAddend {
     const SUMMARY: &'static str = "addition of zero (which changes the sign of a negative zero)";
     const ROOTS: &'static [OpKind] = &[OpKind::Add];
     const FIDELITY: Fidelity = Fidelity::ROUNDING;
+    const MANUAL: &'static str = include_str!("../manual/remove-zero-addend.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         forward(cx, root, 0.0, true)
@@ -45,7 +47,8 @@ fn forward(cx: &Cx<'_>, root: OpId, neutral: f64, commutes: bool) -> Match<Patch
     } else {
         return Err(Miss::NoMatch);
     };
-    if cx.dtype(value) != cx.dtype(output) || !keeps_shape(cx, value, output) {
+    // Broadcasting with the constant may have added axes or repeated elements.
+    if cx.dtype(value) != cx.dtype(output) || !cx.same_dims(value, output) {
         return Err(Miss::NoMatch);
     }
     let mut patch = Patch::new(cx);
@@ -60,12 +63,4 @@ fn is_all(tensor: Option<&Tensor>, number: f64) -> bool {
         .filter(|tensor| !tensor.is_empty() && tensor.len() <= 1 << 16)
         .and_then(Tensor::to_f64)
         .is_some_and(|elements| elements.iter().all(|x| x.to_bits() == number.to_bits()))
-}
-
-/// Whether broadcasting with the constant left the shape as it was.
-fn keeps_shape(cx: &Cx<'_>, value: ValueId, output: ValueId) -> bool {
-    match (cx.dims(value), cx.dims(output)) {
-        (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
-        _ => false,
-    }
 }

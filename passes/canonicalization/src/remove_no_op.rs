@@ -31,6 +31,7 @@ impl Rewrite for RemoveNoOp {
         OpKind::Unsqueeze,
     ];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/remove-no-op.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let data = cx.graph().op(root);
@@ -52,7 +53,7 @@ fn is_no_op(cx: &Cx<'_>, data: &OpData, input: ValueId, output: ValueId) -> bool
         // With one element type and surely equal dims, elements in the same order are the same tensor.
         Op::Reshape(_) | Op::Flatten(_) | Op::Squeeze(_) | Op::Unsqueeze(_) | Op::Expand(_) | Op::Slice(_) => {
             let forward = !matches!(data.op(), Op::Slice(_)) || has_positive_steps(cx, data);
-            forward && same_dims(cx, input, output)
+            forward && cx.same_dims(input, output)
         }
         Op::Pad(Pad { mode: PadMode::Constant | PadMode::Reflect | PadMode::Edge | PadMode::Wrap }) => {
             data.operand(1).and_then(|pads| cx.ints(pads)).is_some_and(|pads| pads.iter().all(|pad| *pad == 0))
@@ -61,7 +62,7 @@ fn is_no_op(cx: &Cx<'_>, data: &OpData, input: ValueId, output: ValueId) -> bool
             data.operand(1).and_then(|repeats| cx.ints(repeats)).is_some_and(|r| r.iter().all(|n| *n == 1))
         }
         Op::Concat(Concat { .. }) | Op::Sum(_) | Op::Max(_) | Op::Min(_) | Op::Mean(_) => data.operands().len() == 1,
-        Op::Split(Split { .. }) => data.results().len() == 1 && same_dims(cx, input, output),
+        Op::Split(Split { .. }) => data.results().len() == 1 && cx.same_dims(input, output),
         Op::Transpose(Transpose { perm }) => match (perm.is_empty(), cx.dims(input)) {
             (false, _) => perm.iter().enumerate().all(|(axis, from)| axis as i64 == *from),
             (true, Some(dims)) => dims.len() <= 1,
@@ -75,12 +76,5 @@ fn has_positive_steps(cx: &Cx<'_>, data: &OpData) -> bool {
     match data.operand(4) {
         None => true,
         Some(steps) => cx.ints(steps).is_some_and(|steps| steps.iter().all(|step| *step > 0)),
-    }
-}
-
-fn same_dims(cx: &Cx<'_>, input: ValueId, output: ValueId) -> bool {
-    match (cx.dims(input), cx.dims(output)) {
-        (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
-        _ => false,
     }
 }

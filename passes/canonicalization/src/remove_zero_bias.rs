@@ -12,6 +12,7 @@ impl Rewrite for RemoveZeroBias {
     const SUMMARY: &'static str = "a bias of zeros of Conv, ConvTranspose or Gemm";
     const ROOTS: &'static [OpKind] = &[OpKind::Conv, OpKind::ConvTranspose, OpKind::Gemm];
     const FIDELITY: Fidelity = Fidelity::ROUNDING;
+    const MANUAL: &'static str = include_str!("../manual/remove-zero-bias.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let data = cx.graph().op(root);
@@ -22,6 +23,9 @@ impl Rewrite for RemoveZeroBias {
         };
         if !is_zero(cx, bias) {
             return Err(Miss::NoMatch);
+        }
+        if data.op().kind() == OpKind::Gemm && (1..11).contains(&cx.opset()) {
+            return cx.reject(root, format!("a Gemm of opset {} must have a bias", cx.opset()));
         }
         let mut patch = Patch::new(cx);
         let op: Op = data.op().clone();

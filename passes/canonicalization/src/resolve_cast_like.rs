@@ -12,6 +12,7 @@ impl Rewrite for ResolveCastLike {
     const SUMMARY: &'static str = "CastLike with a known element type becomes Cast";
     const ROOTS: &'static [OpKind] = &[OpKind::CastLike];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/resolve-cast-like.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let cast = cx.op::<CastLike>(root)?;

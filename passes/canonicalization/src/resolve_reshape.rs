@@ -4,7 +4,7 @@ use edgesmith_ir::op::Reshape;
 use edgesmith_ir::{OpId, OpKind, Tensor};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
-use crate::merge_reshapes::spec_of;
+use crate::merge_reshapes::{infers, spec_of};
 
 /// `Reshape(x, Concat(batch, 64))` is `Reshape(x, [0, 64])` or `[-1, 64]`: the shape arithmetic behind it dies.
 pub(crate) struct ResolveReshape;
@@ -14,14 +14,16 @@ impl Rewrite for ResolveReshape {
     const SUMMARY: &'static str = "a Reshape to computed sizes gets a constant shape with 0 and -1";
     const ROOTS: &'static [OpKind] = &[OpKind::Reshape];
     const FIDELITY: Fidelity = Fidelity::Exact;
+    const MANUAL: &'static str = include_str!("../manual/resolve-reshape.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let reshape = cx.op::<Reshape>(root)?;
         if cx.constant(reshape.shape()).is_some() {
             return Err(Miss::NoMatch);
         }
-        let Some(spec) = spec_of(cx, reshape.data(), reshape.reshaped()) else {
-            return cx.reject(root, "its shape is computed at run time and more than one dim of it is not known");
+        let Some(spec) = spec_of(cx, reshape.data(), reshape.reshaped(), infers(cx, root)) else {
+            let why = "its shape is computed at run time, and no constant shape says the same for every size";
+            return cx.reject(root, why);
         };
         let mut patch = Patch::new(cx);
         let shape = patch.constant(Tensor::from_ints(&spec));

@@ -16,6 +16,7 @@ impl Rewrite for FoldAffine {
         "Mul, Div, Add or Sub of constants per channel into the convolution or matrix product before them";
     const ROOTS: &'static [OpKind] = &[OpKind::Mul, OpKind::Div, OpKind::Add, OpKind::Sub];
     const FIDELITY: Fidelity = Fidelity::ROUNDING;
+    const MANUAL: &'static str = include_str!("../manual/fold-affine.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let data = cx.graph().op(root);

@@ -15,6 +15,7 @@ impl Rewrite for FoldBatchNorm {
     const SUMMARY: &'static str = "BatchNormalization into the convolution or matrix product before it";
     const ROOTS: &'static [OpKind] = &[OpKind::BatchNormalization];
     const FIDELITY: Fidelity = Fidelity::ROUNDING;
+    const MANUAL: &'static str = include_str!("../manual/fold-batch-norm.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let norm = cx.op::<BatchNormalization>(root)?;

@@ -20,5 +20,9 @@ pub(crate) fn through_onnx(model: &Model) -> Result<Model, String> {
     read.compact().map_err(|cycle| cycle.to_string())?;
     // A file has one entry and no name for it.
     read.entries = model.entries.keys().cloned().zip(read.entries.into_values()).collect();
+    // Nor does it hold facts about symbols.
+    for (name, facts) in model.symbols.iter() {
+        read.symbols.assume(name.clone(), *facts);
+    }
     Ok(read)
 }

@@ -44,7 +44,7 @@ pub fn trials(folder: &Path, register: fn(&mut Registry), bless: bool) -> Vec<Tr
             Err(error) => trials.push(fault(page.name.clone(), format!("{}: {error}", page.path.display()))),
         }
     }
-    for rule in registry.passes().flat_map(|entry| &entry.rules).filter(|rule| !rule.manual.is_empty()) {
+    for rule in registry.passes().flat_map(|entry| &entry.rules) {
         let (rule, pages, registry) = (*rule, pages.clone(), Arc::clone(&registry));
         trials.push(Trial::test(format!("{}: the page covers the rule", rule.name), move || {
             covers(rule, &pages, &registry, bless).map_err(Failed::from)

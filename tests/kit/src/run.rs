@@ -227,3 +227,6 @@ fn without_usual_header(after: &str, before: &str) -> String {
         _ => after.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

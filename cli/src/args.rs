@@ -77,6 +77,12 @@ pub(crate) struct OptimizeArgs {
     /// Inputs for the check, an .npz file [default: seeded random ones]
     #[arg(long, value_name = "FILE")]
     pub(crate) inputs: Option<PathBuf>,
+    /// Data to measure losses on: a folder of pictures, an .npz or an .npy
+    #[arg(long, value_name = "PATH")]
+    pub(crate) calibration: Option<String>,
+    /// Data to measure accuracy on, an .npz with 'labels'
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labelled: Option<String>,
     /// How much to check
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) check: Check,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod data;
 mod engines;
 mod failure;
 mod inputs;
@@ -14,6 +15,8 @@ mod args;
 #[cfg(feature = "cli")]
 mod commands;
 #[cfg(feature = "cli")]
+mod loss_text;
+#[cfg(feature = "cli")]
 mod main_with;
 #[cfg(feature = "cli")]
 mod progress;
@@ -22,12 +25,13 @@ mod render;
 #[cfg(feature = "cli")]
 mod runtime;
 
+pub use data::{open_calibration, open_labelled};
 pub use engines::{default_engine_name, engine};
 pub use failure::{Failure, Fault, SourceText};
 pub use inputs::{end_to_end_inputs, fit_inputs, read_npz};
 pub use model_file::{DimBinding, ModelFile, bind_dims, symbols, write_onnx};
 pub use optimize::{OptimizeError, OptimizeOptions, optimize};
-pub use pipelines::read_pipeline;
+pub use pipelines::{pipeline_failure, read_pipeline};
 pub use presets::built_in;
 pub use through_text::through_text;
 

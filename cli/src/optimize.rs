@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use edgesmith_exec::{Engine, Values};
+use edgesmith_exec::{Calibration, Engine, Labelled, Values};
 use edgesmith_ir::Model;
-use edgesmith_pass::{CheckMode, EndToEnd, PassFailure, Pipeline, RunOptions, RunReport, run_pipeline};
+use edgesmith_pass::{CheckMode, EndToEnd, Measuring, PassFailure, Pipeline, RunOptions, RunReport, run_pipeline};
 
 use crate::inputs::{end_to_end_inputs, fit_inputs};
 use crate::{Failure, engines};
@@ -17,6 +17,10 @@ pub struct OptimizeOptions<'a> {
     pub check_budget: f64,
     /// Inputs for the end-to-end check; seeded ones when absent.
     pub inputs: Option<Values>,
+    /// Data to measure on what approximate passes lose.
+    pub calibration: Option<&'a dyn Calibration>,
+    /// Data to measure accuracy on.
+    pub labelled: Option<&'a Labelled>,
     /// At most so many rewrites, for bisection.
     pub fuel: Option<u64>,
     /// Drop a pass that fails and go on.
@@ -31,6 +35,8 @@ impl Default for OptimizeOptions<'_> {
             check: CheckMode::Auto,
             check_budget: 10.0,
             inputs: None,
+            calibration: None,
+            labelled: None,
             fuel: None,
             keep_going: false,
             progress: &|_, _, _| {},
@@ -79,6 +85,11 @@ pub fn optimize(
         fuel: options.fuel,
         keep_going: options.keep_going,
         engine: fast.as_deref(),
+        measuring: Measuring {
+            engines: fast.as_deref().into_iter().chain([reference.as_ref()]).collect(),
+            calibration: options.calibration,
+            labelled: options.labelled,
+        },
         clock: &clock,
         progress: options.progress,
     };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edgesmith_pass::{Pipeline, Registry, nearest};
+use edgesmith_pass::{Pipeline, PipelineError, Registry, nearest};
 
 use crate::Failure;
 use crate::failure::SourceText;
@@ -13,12 +13,21 @@ pub fn read_pipeline(choice: &str, registry: &Registry) -> Result<Pipeline, Fail
         Some(text) => (format!("preset '{choice}'"), text.to_owned()),
         None => (choice.to_owned(), read_file(choice, registry)?),
     };
-    Pipeline::parse(&text, registry).map_err(|error| Failure {
+    Pipeline::parse(&text, registry).map_err(|error| failure_in(error, name, text))
+}
+
+/// What is wrong with a pipeline that was read by [`read_pipeline`], pointing into its text.
+pub fn pipeline_failure(error: PipelineError, choice: &str, pipeline: &Pipeline) -> Failure {
+    failure_in(error, choice.to_owned(), pipeline.text.clone())
+}
+
+fn failure_in(error: PipelineError, name: String, text: String) -> Failure {
+    Failure {
         fault: crate::Fault::Usage,
         message: error.message,
         source_text: Some(Box::new(SourceText { name, text, span: error.spot.map(|spot| (spot.start, spot.end)) })),
         help: error.help,
-    })
+    }
 }
 
 fn read_file(choice: &str, registry: &Registry) -> Result<String, Failure> {

@@ -11,6 +11,7 @@ pub fn built_in() -> Registry {
     let mut registry = Registry::new();
     edgesmith_pass_canonicalization::register(&mut registry);
     edgesmith_pass_fusion::register(&mut registry);
+    edgesmith_pass_sparsity::register(&mut registry);
     for (name, text) in PRESETS {
         registry.preset(name, text);
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use edgesmith_backend::{Existing, Published};
 use edgesmith_backend_onnx::ExternalData;
-use edgesmith_pass::{CheckMode, PassFailure, Pipeline, Registry, RunReport, Verdict};
+use edgesmith_pass::{CheckMode, DataSection, PassFailure, Paths, Pipeline, Registry, RunReport, Verdict};
 use edgesmith_rewrite::{Remark, Severity};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -14,9 +14,10 @@ use crate::args::{Check, OptimizeArgs};
 use crate::inputs::read_npz;
 use crate::model_file::{ModelFile, bind_dims, write_onnx};
 use crate::optimize::{OptimizeError, OptimizeOptions, optimize};
-use crate::pipelines::read_pipeline;
+use crate::loss_text::pass_text;
+use crate::pipelines::{pipeline_failure, read_pipeline};
 use crate::progress::Progress;
-use crate::{Failure, render};
+use crate::{Failure, open_calibration, open_labelled, render};
 
 pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failure> {
     let choice = args.pipeline.as_deref().or(args.preset.as_deref()).unwrap_or("lossless");
@@ -26,6 +27,19 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
             .with_help(format!("the presets are: {}", names.join(", "))));
     }
     let pipeline = read_pipeline(choice, registry)?;
+    let calibration = data(args.calibration.as_deref(), pipeline.calibration.as_ref());
+    // Labelled data become inputs as calibration data do, where nothing else is said.
+    let labelled = data(args.labelled.as_deref(), pipeline.labelled.as_ref()).map(|mut section| {
+        if section.inputs.is_empty()
+            && let Some(calibration) = &pipeline.calibration
+        {
+            section.inputs.clone_from(&calibration.inputs);
+        }
+        section
+    });
+    pipeline
+        .check_data(calibration.is_some(), labelled.is_some())
+        .map_err(|error| pipeline_failure(error, choice, &pipeline))?;
     let input = match (&args.model, &pipeline.input) {
         (Some(path), _) => path.clone(),
         (None, Some(path)) => PathBuf::from(path),
@@ -47,6 +61,8 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
     }
     bind_dims(&mut file.model, &args.dims)?;
     let inputs = args.inputs.as_deref().map(read_npz).transpose()?;
+    let calibration = calibration.map(|section| open_calibration(&section, &file.model)).transpose()?;
+    let labelled = labelled.map(|section| open_labelled(&section, &file.model)).transpose()?;
     let progress = Progress::new(!args.quiet);
     let report = {
         let step =
@@ -60,6 +76,8 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
             },
             check_budget: args.check_budget,
             inputs,
+            calibration: calibration.as_deref(),
+            labelled: labelled.as_ref(),
             fuel: args.fuel,
             keep_going: args.keep_going,
             progress: &step,
@@ -91,6 +109,16 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
         print_report(args, &report, &file, &published, written);
     }
     Ok(())
+}
+
+/// The data that the command line or the pipeline names; the command line wins, and what the pipeline says of the inputs
+/// holds for its data too. `None` where neither names any.
+fn data(path: Option<&str>, section: Option<&DataSection>) -> Option<DataSection> {
+    let mut section = section.cloned().unwrap_or_default();
+    if let Some(path) = path {
+        section.data = Paths::One(path.to_owned());
+    }
+    (!section.data.is_none()).then_some(section)
 }
 
 fn output_path(args: &OptimizeArgs, pipeline: &Pipeline, input: &Path) -> Result<PathBuf, Failure> {
@@ -185,6 +213,9 @@ fn print_report(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, outpu
             &[],
             fired.iter().map(|(name, count)| vec![format!("  {name}"), render::count(*count)]).collect(),
         ));
+    }
+    for text in report.passes.iter().filter_map(|pass| pass_text(pass, args.verbose)) {
+        say(&format!("\n{text}"));
     }
     print_remarks(args, report, file, &output.remarks);
     for pass in &report.passes {

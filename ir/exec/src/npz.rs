@@ -16,6 +16,10 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::eval::transposed;
 
+mod rows;
+
+pub use rows::{RowReader, Rows, open_rows};
+
 /// Why bytes are no array, or a tensor cannot be written as one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

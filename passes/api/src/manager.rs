@@ -7,8 +7,11 @@ use edgesmith_exec::Engine;
 use edgesmith_ir::{Model, VerifyError};
 use edgesmith_rewrite::{DriverOptions, Fidelity, RuleInfo, Severity};
 
+use crate::approximate::{self, Predictions, Tries};
 use crate::end_to_end::{CheckMode, EndToEnd};
-use crate::pass::{PassCx, PassRecord};
+use crate::loss::{BudgetReport, LossReport};
+use crate::measure::Measuring;
+use crate::pass::{Pass, PassCx, PassRecord};
 use crate::pipeline::{Pipeline, Step};
 use crate::report::{LocalChecks, Metrics, PassReport, RunReport, Verdict};
 
@@ -22,6 +25,8 @@ pub struct RunOptions<'a> {
     pub keep_going: bool,
     /// An engine for passes that want one.
     pub engine: Option<&'a dyn Engine>,
+    /// What losses are measured with; passes see its data.
+    pub measuring: Measuring<'a>,
     /// Seconds since any fixed point; passes and manager have no clock of their own.
     pub clock: &'a dyn Fn() -> f64,
     /// Told before each pass: its index, its name, how many there are.
@@ -57,13 +62,13 @@ pub fn run_pipeline<'a>(
     let mut fuel = options.fuel;
     let mut fidelity = Fidelity::Exact;
     let mut changed = false;
+    let mut predictions = Predictions::unknown();
     for (index, step) in pipeline.steps.iter().enumerate() {
         (options.progress)(index, step.info.name, pipeline.steps.len());
         let start = (options.clock)();
         let snapshot = model.clone();
-        let driver = DriverOptions { fuel, check: options.check != CheckMode::Off };
-        let mut record = PassRecord::default();
-        let failure = run_step(model, step, driver, options.engine, &mut record);
+        let Ran { record, failure, loss, budget } =
+            run_step(model, &snapshot, step, fuel, options, &mut predictions);
         let (dropped, internal) = match failure {
             None => (None, false),
             Some((message, internal)) => (Some(message), internal),
@@ -80,18 +85,29 @@ pub fn run_pipeline<'a>(
                 });
             }
         } else {
-            let fired = fidelity_of(&record, &step.pass.rules(), step.info.fidelity);
-            fidelity = fidelity.weaker(fired);
+            // An approximate pass that was rolled back, or found nothing, lost nothing.
+            let approximate = step.info.fidelity == Fidelity::Approximate;
+            if !approximate || differs(&snapshot, model) {
+                fidelity = fidelity.weaker(fidelity_of(&record, &step.pass.rules(), step.info.fidelity));
+            }
         }
         let this_changed = dropped.is_none() && differs(&snapshot, model);
         changed |= this_changed;
+        if this_changed && loss.is_none() {
+            predictions = Predictions::unknown();
+        }
         if let Some(fuel) = &mut fuel {
             *fuel = fuel.saturating_sub(record.outcome.firings.len() as u64);
         }
-        passes.push(report_of(step, model, record, dropped, this_changed, (options.clock)() - start));
+        let mut report = report_of(step, model, record, dropped, this_changed, (options.clock)() - start);
+        (report.loss, report.budget) = (loss, budget);
+        passes.push(report);
     }
     let verdict = match options.check {
         _ if !changed => Verdict::Unchanged,
+        _ if fidelity == Fidelity::Approximate => {
+            approximate::verdict(&options.measuring, &source, model, &passes, &mut predictions)
+        }
         CheckMode::Off => Verdict::NotChecked { reason: "checks are off".into() },
         CheckMode::Local => locally_only(&passes, "as asked for"),
         CheckMode::Auto | CheckMode::Full => match end_to_end(&source) {
@@ -105,15 +121,72 @@ pub fn run_pipeline<'a>(
     Ok(RunReport { before, after: Metrics::of(model), passes, fidelity, verdict })
 }
 
+/// What came of one step. After a failure the model is whatever the pass left.
+struct Ran {
+    record: PassRecord,
+    failure: Option<(String, bool)>,
+    loss: Option<LossReport>,
+    budget: Option<BudgetReport>,
+}
+
+/// Runs a pass; where it may lose something, measures that, and while its budget is broken runs a gentler form of it on the
+/// model as it was.
 fn run_step(
     model: &mut Model,
+    snapshot: &Model,
     step: &Step,
-    driver: DriverOptions,
-    engine: Option<&dyn Engine>,
+    fuel: Option<u64>,
+    options: &RunOptions<'_>,
+    predictions: &mut Predictions,
+) -> Ran {
+    let limits = step.budget.as_ref().map(|budget| budget.limits);
+    let mut tries = limits.map(Tries::new);
+    let mut eased: Option<Box<dyn Pass>> = None;
+    loop {
+        let pass = eased.as_deref().unwrap_or(step.pass.as_ref());
+        let mut record = PassRecord::default();
+        let failure = run_pass(model, pass, fuel, options, &mut record);
+        let measured = limits.is_some() || step.info.fidelity == Fidelity::Approximate;
+        if failure.is_some() || !measured || !differs(snapshot, model) {
+            let budget = tries.filter(|_| failure.is_none()).map(|tries| tries.finish(false));
+            return Ran { record, failure, loss: None, budget };
+        }
+        let tried = approximate::measure(&options.measuring, snapshot, model, predictions, limits.as_ref());
+        if let Some(tries) = &mut tries {
+            tries.add(pass.setting(), &tried);
+        }
+        let kept = tried.broken.is_empty();
+        if !kept {
+            *model = snapshot.clone();
+            if let Some(gentler) = pass.ease() {
+                eased = Some(gentler);
+                continue;
+            }
+            // Nothing of it is in the model, so nothing of its work belongs into the report.
+            record = PassRecord { remarks: record.remarks, ..PassRecord::default() };
+        } else {
+            predictions.replace(tried.after);
+        }
+        let budget = tries.map(|tries| tries.finish(kept));
+        return Ran { record, failure: None, loss: kept.then_some(tried.loss), budget };
+    }
+}
+
+fn run_pass(
+    model: &mut Model,
+    pass: &dyn Pass,
+    fuel: Option<u64>,
+    options: &RunOptions<'_>,
     record: &mut PassRecord,
 ) -> Option<(String, bool)> {
-    let mut cx = PassCx { driver, engine, record };
-    match catch_unwind(AssertUnwindSafe(|| step.pass.run(model, &mut cx))) {
+    let mut cx = PassCx {
+        driver: DriverOptions { fuel, check: options.check != CheckMode::Off },
+        engine: options.engine,
+        calibration: options.measuring.calibration,
+        labelled: options.measuring.labelled,
+        record,
+    };
+    match catch_unwind(AssertUnwindSafe(|| pass.run(model, &mut cx))) {
         Err(panic) => return Some((format!("it panicked: {}", panic_message(panic.as_ref())), true)),
         Ok(Err(error)) => return Some((error.to_string(), false)),
         Ok(Ok(())) => {}
@@ -186,6 +259,9 @@ fn report_of(
         counts: record.counts,
         remarks,
         local_checks,
+        tables: record.tables,
+        loss: None,
+        budget: None,
         operators: model.live_graphs().into_iter().map(|id| model.graph(id).ops().count() as u64).sum(),
         dropped,
     }

@@ -1,16 +1,27 @@
 //! What a pass is.
 
-use edgesmith_exec::Engine;
+use edgesmith_exec::{Calibration, Engine, Labelled};
 use edgesmith_ir::Model;
 use edgesmith_rewrite::{DriverOptions, Fidelity, Outcome, Remark, RuleInfo};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::table::PassTable;
+
 /// A pass, ready to run: changes a model in place. The manager snapshots, verifies, compacts, checks and reports.
 pub trait Pass: Send + Sync {
     /// Changes the model.
     fn run(&self, model: &mut Model, cx: &mut PassCx<'_>) -> Result<(), PassError>;
+    /// A gentler form of the pass, for a budget that this one broke; `None` when there is none. The manager runs it on the
+    /// model as it was before, and asks that form for the next.
+    fn ease(&self) -> Option<Box<dyn Pass>> {
+        None
+    }
+    /// How this form of the pass differs from others, in a few words: `50 %`. For the list of tries under a budget.
+    fn setting(&self) -> String {
+        "as given".into()
+    }
     /// The rules that the pass applies, for lists.
     fn rules(&self) -> Vec<RuleInfo> {
         Vec::new()
@@ -59,6 +70,11 @@ pub struct PassCx<'a> {
     pub driver: DriverOptions,
     /// An engine, where one is there.
     pub engine: Option<&'a dyn Engine>,
+    /// Data to calibrate on, where some were given; always there for passes that say they need it.
+    pub calibration: Option<&'a dyn Calibration>,
+    /// Labelled data, where some were given. Choosing by them and then measuring on them flatters: passes leave them to the
+    /// manager unless their user says otherwise.
+    pub labelled: Option<&'a Labelled>,
     pub(crate) record: &'a mut PassRecord,
 }
 
@@ -71,6 +87,8 @@ pub struct PassRecord {
     pub counts: indexmap::IndexMap<String, u64>,
     /// Remarks of the pass itself.
     pub remarks: Vec<Remark>,
+    /// Tables of the pass itself.
+    pub tables: Vec<PassTable>,
 }
 
 impl PassCx<'_> {
@@ -95,6 +113,10 @@ impl PassCx<'_> {
         if by > 0 {
             *self.record.counts.entry(what.to_owned()).or_insert(0) += by;
         }
+    }
+    /// Adds a table that the report shows.
+    pub fn table(&mut self, table: PassTable) {
+        self.record.tables.push(table);
     }
     /// Adds a remark.
     pub fn remark(&mut self, remark: Remark) {

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::registry::OptionError;
+use crate::sections::{self, DataSection, StepBudget};
 use crate::{Pass, PassInfo, Registry};
 
 /// A piece of the pipeline's text: byte offsets.
@@ -60,6 +61,10 @@ pub struct Step {
     pub pass: Box<dyn Pass>,
     /// Its options in full.
     pub options: toml::Table,
+    /// What it may lose.
+    pub budget: Option<StepBudget>,
+    /// Where the pass stands in the text; `None` inside a preset.
+    pub spot: Option<Spot>,
 }
 
 /// One file to write.
@@ -80,6 +85,12 @@ pub struct Pipeline {
     pub input: Option<String>,
     /// What the file wants written.
     pub emits: Vec<Emit>,
+    /// Data to measure losses on.
+    pub calibration: Option<DataSection>,
+    /// Data to measure accuracy on.
+    pub labelled: Option<DataSection>,
+    /// The text that the pipeline was read from, into which spots point.
+    pub text: String,
 }
 
 /// Presets may name presets; deeper than this is a circle.
@@ -88,9 +99,36 @@ const MAX_DEPTH: usize = 16;
 impl Pipeline {
     /// Reads a pipeline.
     pub fn parse(text: &str, registry: &Registry) -> Result<Self, PipelineError> {
-        let mut pipeline = Pipeline::default();
+        let mut pipeline = Pipeline { text: text.to_owned(), ..Pipeline::default() };
         Reader { text, registry, depth: 0 }.read(&mut pipeline)?;
         Ok(pipeline)
+    }
+
+    /// Fails where a pass needs data that nobody gives: a budget without something to measure it on, a pass that cannot do
+    /// without calibration. Called before the run, once it is known what data there are.
+    pub fn check_data(&self, calibration: bool, labelled: bool) -> Result<(), PipelineError> {
+        let fail = |spot: Option<Spot>, message: String, help: &str| {
+            let line_column = spot.map(|spot| spot.line_column(&self.text));
+            Err(PipelineError { message, spot, line_column, help: Some(help.to_owned()) })
+        };
+        let unlabelled = "budget on accuracy needs labelled data; give --labelled FILE, or `data` in [labelled]";
+        let unmeasured = "give --calibration PATH, or `data` in [calibration]: a folder of pictures, an .npz or an .npy";
+        for step in &self.steps {
+            let name = step.info.name;
+            if step.info.needs.calibration && !calibration {
+                return fail(step.spot, format!("the pass '{name}' needs calibration data"), unmeasured);
+            }
+            for (key, spot) in step.budget.iter().flat_map(|budget| &budget.spots) {
+                let spot = step.spot.is_some().then_some(*spot);
+                if *key == "top1-drop" && !labelled {
+                    return fail(spot, format!("the budget of '{name}' has nothing to be measured on"), unlabelled);
+                }
+                if *key != "top1-drop" && !calibration {
+                    return fail(spot, format!("the budget of '{name}' has nothing to be measured on"), unmeasured);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The pipeline with every option written out, as TOML that reads back the same.
@@ -101,13 +139,23 @@ impl Pipeline {
     /// The same from one step on: what a reproducer runs.
     pub fn effective_from(&self, first: usize) -> String {
         let mut text = String::new();
+        for (name, section) in [("calibration", &self.calibration), ("labelled", &self.labelled)] {
+            if let Some(Ok(section)) = section.as_ref().map(toml::Table::try_from) {
+                let table = toml::Table::from_iter([(name.to_owned(), section.into())]);
+                text.push_str(&toml::to_string(&table).unwrap_or_default());
+                text.push('\n');
+            }
+        }
         for step in self.steps.iter().skip(first) {
             let mut table = toml::Table::new();
             table.insert("use".into(), step.info.name.into());
-            let body =
-                toml::to_string(&table).unwrap_or_default() + &toml::to_string(&step.options).unwrap_or_default();
             text.push_str("[[pass]]\n");
-            text.push_str(&body);
+            text.push_str(&toml::to_string(&table).unwrap_or_default());
+            if let Some(Ok(limits)) = step.budget.as_ref().map(|budget| toml::Table::try_from(budget.limits)) {
+                // On one line: as a section of its own it would end the pass.
+                text.push_str(&format!("max-loss = {}\n", toml::Value::Table(limits)));
+            }
+            text.push_str(&toml::to_string(&step.options).unwrap_or_default());
             text.push('\n');
         }
         for emit in &self.emits {
@@ -158,13 +206,19 @@ impl Reader<'_> {
                     }
                 }
                 "model" => self.model(value, pipeline)?,
+                "calibration" => pipeline.calibration = Some(self.part(sections::data_section(value))?),
+                "labelled" => pipeline.labelled = Some(self.part(sections::data_section(value))?),
                 other => {
-                    let help = nearest(other, ["pass", "emit", "model"]);
+                    let help = nearest(other, ["pass", "emit", "model", "calibration", "labelled"]);
                     return self.fail(Some(spot), format!("there is no section '{other}'"), help);
                 }
             }
         }
         Ok(())
+    }
+
+    fn part<T>(&self, read: Result<T, sections::Wrong>) -> Result<T, PipelineError> {
+        read.or_else(|(spot, message, help)| self.fail(spot, message, help))
     }
 
     fn tables<'i>(
@@ -231,9 +285,12 @@ impl Reader<'_> {
             let help = nearest(&name, known).or_else(|| Some("`edgesmith passes` lists them".into()));
             return self.fail(Some(name_spot), format!("there is no pass '{name}'"), help);
         };
+        let budget = table.remove("max-loss").map(|value| self.part(sections::budget(value))).transpose()?;
         match self.registry.build(&name, table, span.clone()) {
             Some(Ok(built)) => {
-                pipeline.steps.push(Step { info: entry.info, pass: built.pass, options: built.options });
+                let spot = (self.depth == 0).then_some(name_spot);
+                let (pass, options) = (built.pass, built.options);
+                pipeline.steps.push(Step { info: entry.info, pass, options, budget, spot });
                 Ok(())
             }
             Some(Err(OptionError { message, spot })) => {

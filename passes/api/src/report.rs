@@ -5,6 +5,9 @@ use edgesmith_rewrite::{Fidelity, LocalVerdict, Outcome, Remark};
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use crate::loss::{BudgetReport, LossReport};
+use crate::table::PassTable;
+
 /// Sizes of a model at one point of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Metrics {
@@ -125,6 +128,12 @@ pub struct PassReport {
     pub operators: u64,
     /// Why the pass was dropped, when it was.
     pub dropped: Option<String>,
+    /// What the pass lost, where it is approximate or has a budget and changed something.
+    pub loss: Option<LossReport>,
+    /// The budget and what became of it, where there is one.
+    pub budget: Option<BudgetReport>,
+    /// Figures that only the pass knows.
+    pub tables: Vec<PassTable>,
 }
 
 /// Whether the result computes what the source computes, and how that is known.
@@ -156,6 +165,16 @@ pub enum Verdict {
         /// Why.
         reason: String,
     },
+    /// Something was lost on purpose, and this is how much.
+    Measured {
+        /// Source against result.
+        loss: LossReport,
+    },
+    /// Something was lost on purpose, and nobody knows how much.
+    NotMeasured {
+        /// Why.
+        reason: String,
+    },
     /// The two sides differ: the output is withheld.
     Differs {
         /// Where and by how much.
@@ -179,6 +198,10 @@ impl std::fmt::Display for Verdict {
                 write!(f, "checked locally only, {checked} of {} changes ({reason})", checked + unchecked)
             }
             Verdict::NotChecked { reason } => write!(f, "not checked ({reason})"),
+            Verdict::Measured { loss } => {
+                write!(f, "measured: {} ({})", loss.summary(), loss.engine.as_deref().unwrap_or("top-1 only"))
+            }
+            Verdict::NotMeasured { reason } => write!(f, "not measured ({reason})"),
             Verdict::Differs { detail } => write!(f, "DIFFERS: {detail}"),
         }
     }

@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
         check: CheckMode::Local,
         fuel: None,
         keep_going: false,
-        engine: None,
+        engine: None, measuring: edgesmith_pass::Measuring::default(),
         clock: &|| 0.0,
         progress: &|_, _, _| {},
     };

@@ -3,7 +3,7 @@
 use edgesmith_exec::compare::Difference;
 use edgesmith_ir::Model;
 use edgesmith_ir_text::{NoWeights, PrintOptions, parse_model, print_model};
-use edgesmith_pass::{CheckMode, Pipeline, Registry, RunOptions, run_pipeline};
+use edgesmith_pass::{CheckMode, Measuring, Pipeline, Registry, RunOptions, run_pipeline};
 use edgesmith_rewrite::{Fidelity, Severity};
 use indexmap::IndexMap;
 
@@ -146,6 +146,7 @@ fn apply(before: &Model, pipeline: &Pipeline) -> Result<Result<Applied, String>,
         fuel: None,
         keep_going: false,
         engine: None,
+        measuring: Measuring::default(),
         clock: &|| 0.0,
         progress: &|_, _, _| {},
     };

@@ -11,7 +11,7 @@ use edgesmith_exec::{Engine, ReferenceEngine, Request, Value, Values};
 use edgesmith_frontend::NoExternalData;
 use edgesmith_frontend_onnx::ImportOptions;
 use edgesmith_ir::{Graph, GraphId, Model, Name, NewOp, Op, OpKind, Origin, OriginId, Tensor, ValueId};
-use edgesmith_pass::{CheckMode, EndToEnd, Pipeline, Registry, RunOptions, RunReport, run_pipeline};
+use edgesmith_pass::{CheckMode, EndToEnd, Measuring, Pipeline, Registry, RunOptions, RunReport, run_pipeline};
 
 /// The trained models of the repository.
 pub const MODELS: [&str; 6] = [
@@ -77,7 +77,7 @@ pub fn lossless() -> Pipeline {
 #[track_caller]
 pub fn run(model: &mut Model, pipeline: &Pipeline, check: CheckMode, inputs: &[Values]) -> RunReport {
     let options =
-        RunOptions { check, fuel: None, keep_going: false, engine: None, clock: &|| 0.0, progress: &|_, _, _| {} };
+        RunOptions { check, fuel: None, keep_going: false, engine: None, measuring: Measuring::default(), clock: &|| 0.0, progress: &|_, _, _| {} };
     let report = run_pipeline(model, pipeline, &options, &|_| Some(end_to_end(inputs)));
     report.unwrap_or_else(|failure| panic!("{failure}"))
 }

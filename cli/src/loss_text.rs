@@ -24,7 +24,9 @@ fn own_table(own: &PassTable, all: bool) -> String {
         .iter()
         .enumerate()
         .filter(|(index, _)| shown(*index))
-        .map(|(_, row)| row.iter().map(cell).enumerate().map(|(k, text)| if k == 0 { format!("  {text}") } else { text }).collect())
+        .map(|(_, row)| {
+            row.iter().map(cell).enumerate().map(|(k, text)| if k == 0 { format!("  {text}") } else { text }).collect()
+        })
         .collect();
     let mut text = format!("{}\n{}", own.title, table(&header, rows.clone()));
     text.push_str(&more(own.rows.len(), rows.len()));
@@ -76,7 +78,9 @@ fn loss_text(pass: &str, loss: &LossReport, all: bool) -> String {
         text.push('\n');
         text.push_str(&table(&["", "kind", "SQNR alone", "cosine", "SQNR in the model", "cosine"], rows));
         text.push_str(&more(loss.layers.len(), shown));
-        text.push_str("\n  worst first; alone: on the inputs of the layer before; in the model: with what earlier layers lost");
+        text.push_str(
+            "\n  worst first; alone: on the inputs of the layer before; in the model: with what earlier layers lost",
+        );
     }
     for output in &loss.outputs {
         let figures = output.figures;

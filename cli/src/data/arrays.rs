@@ -42,7 +42,10 @@ pub(super) fn labels(path: &Path) -> Result<Vec<i64>, Failure> {
     let labels = all.map_or(Some(Vec::new()), |tensor| tensor.to_ints()).ok_or_else(missing)?;
     // One label a sample: [n] or [n, 1].
     if labels.len() as u64 != rows.len() {
-        return Err(Failure::model(format!("{}: '{LABELS}' holds more than one label for each sample", path.display())));
+        return Err(Failure::model(format!(
+            "{}: '{LABELS}' holds more than one label for each sample",
+            path.display()
+        )));
     }
     Ok(labels)
 }

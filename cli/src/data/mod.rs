@@ -87,19 +87,15 @@ fn open(section: &DataSection, model: &Model, what: &str) -> Result<Opened, Fail
         parts.push(open_part(Path::new(path), &inputs)?);
     }
     let (batch, fixed) = batch_size(section, &inputs, parts[0].as_ref())?;
-    let mut opened = Opened {
-        description: String::new(),
-        parts,
-        batch,
-        fixed,
-        limit: section.limit.unwrap_or(u64::MAX),
-    };
+    let mut opened =
+        Opened { description: String::new(), parts, batch, fixed, limit: section.limit.unwrap_or(u64::MAX) };
     opened.description = format!("{} samples of {}", opened.samples(), paths.join(", "));
     let first = opened.batches().next();
     let first = first.ok_or_else(|| Failure::model(format!("{} hold no sample", paths.join(", "))))?;
     let first = first.map_err(|error| Failure::model(error.to_string()))?;
     fit_inputs(model, &first.values).map_err(|failure| {
-        let help = format!("say in [{what}.inputs.NAME] how the data become the input: `edgesmith schema` lists the keys");
+        let help =
+            format!("say in [{what}.inputs.NAME] how the data become the input: `edgesmith schema` lists the keys");
         Failure { message: format!("{}: {}", paths[0], failure.message), ..failure }.with_help(help)
     })?;
     Ok(opened)
@@ -112,7 +108,9 @@ fn inputs_of(section: &DataSection, model: &Model, what: &str) -> Result<Vec<Inp
     if let Some(unknown) = section.inputs.keys().find(|name| !rows().any(|row| row.name() == name.as_str())) {
         let names: Vec<&str> = rows().map(|row| row.name().as_str()).collect();
         let help = nearest(unknown, &names).unwrap_or_else(|| format!("its inputs are: {}", names.join(", ")));
-        return Err(Failure::usage(format!("[{what}.inputs.{unknown}]: the model has no input '{unknown}'")).with_help(help));
+        return Err(
+            Failure::usage(format!("[{what}.inputs.{unknown}]: the model has no input '{unknown}'")).with_help(help)
+        );
     }
     let mut inputs = Vec::new();
     for row in rows() {
@@ -150,7 +148,8 @@ fn batch_size(section: &DataSection, inputs: &[Input], part: &dyn Part) -> Resul
     // Inputs of a shape without a batch take one sample at a time.
     let probe = part.reader().and_then(|mut reader| reader.take(1)).ok();
     let unbatched = |input: &Input| {
-        let given = probe.as_ref().and_then(|values| values.get(&input.name)).and_then(Value::as_tensor).map(Tensor::rank);
+        let given =
+            probe.as_ref().and_then(|values| values.get(&input.name)).and_then(Value::as_tensor).map(Tensor::rank);
         matches!((given, input.ty.shape.dims()), (Some(given), Some(dims)) if given == dims.len() + 1)
     };
     let mut fixed = None;

@@ -27,7 +27,11 @@ pub(super) fn check(input: &Input) -> Result<(), String> {
 fn same_type(written: &str, dtype: &str) -> bool {
     matches!(
         (written, dtype),
-        ("float32" | "f32", "float") | ("float16" | "f16", "float16") | ("float64" | "f64", "double") | ("u8", "uint8") | ("i64", "int64")
+        ("float32" | "f32", "float")
+            | ("float16" | "f16", "float16")
+            | ("float64" | "f64", "double")
+            | ("u8", "uint8")
+            | ("i64", "int64")
     )
 }
 

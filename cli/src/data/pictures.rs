@@ -78,11 +78,14 @@ impl Pictures {
             };
             let (width, height) = (picture.width(), picture.height());
             if h > height || w > width {
-                return Err(format!("it has {height} x {width} pixels, so {h} x {w} cannot be cropped from it; state a `resize`"));
+                return Err(format!(
+                    "it has {height} x {width} pixels, so {h} x {w} cannot be cropped from it; state a `resize`"
+                ));
             }
             picture = picture.crop_imm((width - w) / 2, (height - h) / 2, w, h);
         }
-        let shape = [1, u64::from(picture.height()), u64::from(picture.width()), u64::from(picture.color().channel_count())];
+        let shape =
+            [1, u64::from(picture.height()), u64::from(picture.width()), u64::from(picture.color().channel_count())];
         let mut bytes = picture.into_bytes();
         if section.colour == Colour::Bgr {
             bytes.chunks_exact_mut(3).for_each(<[u8]>::reverse);
@@ -95,7 +98,11 @@ impl Pictures {
         let tensor = normalise::normalised(&self.decode(path)?, Layout::Nhwc, &self.input)?;
         if let Some(dims) = self.input.ty.shape.dims() {
             let fits = dims.len() == tensor.rank()
-                && dims.iter().zip(tensor.shape()).skip(1).all(|(dim, extent)| dim.extent().is_none_or(|n| n == *extent));
+                && dims
+                    .iter()
+                    .zip(tensor.shape())
+                    .skip(1)
+                    .all(|(dim, extent)| dim.extent().is_none_or(|n| n == *extent));
             if !fits {
                 return Err(format!(
                     "it becomes {:?}, but the input takes {}; state `resize`, `crop`, `colour` or `layout`",
@@ -135,7 +142,11 @@ impl PartReader for Reader<'_> {
         for path in &self.of.files[self.at..end] {
             let tensor = self.of.sample(path).map_err(|why| wrong(shown(path), why))?;
             if !shape.is_empty() && shape[1..] != tensor.shape()[1..] {
-                let sizes = format!("it becomes {:?}, others of its batch {:?}; state a `crop`", &tensor.shape()[1..], &shape[1..]);
+                let sizes = format!(
+                    "it becomes {:?}, others of its batch {:?}; state a `crop`",
+                    &tensor.shape()[1..],
+                    &shape[1..]
+                );
                 return Err(wrong(shown(path), sizes));
             }
             shape = tensor.shape().to_vec();

@@ -51,7 +51,8 @@ pub(crate) fn measure(
     let broken = budget.map(|budget| budget.broken_by(&loss)).unwrap_or_default();
     if budget.is_some() && broken.is_empty() && measuring.calibration.is_some() {
         let top1 = loss.top1;
-        let not_measured: Vec<String> = loss.not_measured.into_iter().filter(|what| what.starts_with("top-1")).collect();
+        let not_measured: Vec<String> =
+            loss.not_measured.into_iter().filter(|what| what.starts_with("top-1")).collect();
         loss = measuring.loss(before, after, true);
         loss.top1 = top1;
         loss.not_measured.extend(not_measured);
@@ -110,5 +111,9 @@ pub(crate) fn verdict(
             loss
         }
     };
-    if loss.is_measured() { Verdict::Measured { loss } } else { Verdict::NotMeasured { reason: loss.not_measured.join("; ") } }
+    if loss.is_measured() {
+        Verdict::Measured { loss }
+    } else {
+        Verdict::NotMeasured { reason: loss.not_measured.join("; ") }
+    }
 }

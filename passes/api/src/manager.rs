@@ -67,8 +67,7 @@ pub fn run_pipeline<'a>(
         (options.progress)(index, step.info.name, pipeline.steps.len());
         let start = (options.clock)();
         let snapshot = model.clone();
-        let Ran { record, failure, loss, budget } =
-            run_step(model, &snapshot, step, fuel, options, &mut predictions);
+        let Ran { record, failure, loss, budget } = run_step(model, &snapshot, step, fuel, options, &mut predictions);
         let (dropped, internal) = match failure {
             None => (None, false),
             Some((message, internal)) => (Some(message), internal),

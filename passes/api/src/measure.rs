@@ -25,7 +25,8 @@ pub struct Measuring<'a> {
 }
 
 /// Why nothing is known where no data were given.
-pub(crate) const NO_CALIBRATION: &str = "outputs and layers: no calibration data; give --calibration PATH or [calibration]";
+pub(crate) const NO_CALIBRATION: &str =
+    "outputs and layers: no calibration data; give --calibration PATH or [calibration]";
 const NO_LABELLED: &str = "top-1: no labelled data; give --labelled FILE or [labelled]";
 
 impl Measuring<'_> {
@@ -131,7 +132,9 @@ fn changed_layers(before: &Model, after: &Model, not_measured: &mut Vec<String>)
     let graph = after.graph(main_after);
     let mut changed = Vec::new();
     for (op, data) in graph.ops() {
-        let Some((slot, result)) = data.results().iter().enumerate().find_map(|(k, v)| Some((k, (*v)?))) else { continue };
+        let Some((slot, result)) = data.results().iter().enumerate().find_map(|(k, v)| Some((k, (*v)?))) else {
+            continue;
+        };
         let result = graph.value(result).name();
         let Some(twin) = by_name.get(result).and_then(|value| old.producer(*value)) else { continue };
         let was = old.op(twin);
@@ -214,9 +217,11 @@ fn with_twins(before: &Model, changed: &[Changed]) -> (Model, Vec<Option<Name>>)
             results.push(None);
             continue;
         }
-        let mut operands: smallvec::SmallVec<[Option<ValueId>; 4]> = model.graph(main).op(layer.before).operands().into();
+        let mut operands: smallvec::SmallVec<[Option<ValueId>; 4]> =
+            model.graph(main).op(layer.before).operands().into();
         for (slot, tensor) in &layer.constants {
-            let same = operands[*slot].and_then(|v| model.constant_of(main, v)).is_some_and(|old| old.same_content(tensor));
+            let same =
+                operands[*slot].and_then(|v| model.constant_of(main, v)).is_some_and(|old| old.same_content(tensor));
             if !same {
                 let name = names.fresh(&model, main, &Name::from(format!("{}_weight_after", layer.result)));
                 operands[*slot] = Some(model.add_constant(main, name, tensor.clone()));
@@ -258,7 +263,8 @@ fn compare_on(
         .main_graph()
         .map(|graph| graph.outputs().iter().map(|value| graph.value(*value).name().clone()).collect())
         .unwrap_or_default();
-    let old = Pool::new(engine, &probe, &request(taps.iter().cloned().chain(twins.iter().flatten().cloned()).collect()))?;
+    let old =
+        Pool::new(engine, &probe, &request(taps.iter().cloned().chain(twins.iter().flatten().cloned()).collect()))?;
     let new = Pool::new(engine, after, &request(taps))?;
     let mut totals = vec![Sums::default(); outputs.len()];
     let (mut isolated, mut accumulated) = (vec![Sums::default(); changed.len()], vec![Sums::default(); changed.len()]);

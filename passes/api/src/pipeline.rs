@@ -112,7 +112,8 @@ impl Pipeline {
             Err(PipelineError { message, spot, line_column, help: Some(help.to_owned()) })
         };
         let unlabelled = "budget on accuracy needs labelled data; give --labelled FILE, or `data` in [labelled]";
-        let unmeasured = "give --calibration PATH, or `data` in [calibration]: a folder of pictures, an .npz or an .npy";
+        let unmeasured =
+            "give --calibration PATH, or `data` in [calibration]: a folder of pictures, an .npz or an .npy";
         for step in &self.steps {
             let name = step.info.name;
             if step.info.needs.calibration && !calibration {

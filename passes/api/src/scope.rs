@@ -46,12 +46,18 @@ impl ScopePattern {
         let pattern: Vec<&str> = components(&self.text).collect();
         let path: Vec<&str> = components(path).collect();
         if self.text.contains('*') {
-            return glob(&pattern, &path, |pattern, part| {
-                *pattern == "**" || {
-                    let (pattern, part): (Vec<char>, Vec<char>) = (pattern.chars().collect(), part.chars().collect());
-                    glob(&pattern, &part, |p, c| *p == '*' || p == c, |p| *p == '*')
-                }
-            }, |pattern| *pattern == "**");
+            return glob(
+                &pattern,
+                &path,
+                |pattern, part| {
+                    *pattern == "**" || {
+                        let (pattern, part): (Vec<char>, Vec<char>) =
+                            (pattern.chars().collect(), part.chars().collect());
+                        glob(&pattern, &part, |p, c| *p == '*' || p == c, |p| *p == '*')
+                    }
+                },
+                |pattern| *pattern == "**",
+            );
         }
         path.windows(pattern.len()).any(|run| run == pattern)
     }

@@ -48,12 +48,7 @@ pub enum Across {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            sparsity: Target::Share(0.5),
-            schedule: Vec::new(),
-            threshold: Across::default(),
-            keep: Vec::new(),
-        }
+        Self { sparsity: Target::Share(0.5), schedule: Vec::new(), threshold: Across::default(), keep: Vec::new() }
     }
 }
 
@@ -120,7 +115,11 @@ struct Edit {
 }
 
 fn value_name(model: &Model, weight: &Weight) -> String {
-    weight.readers.first().map(|reader| model.graph(reader.graph).value(weight.value).name().to_string()).unwrap_or_default()
+    weight
+        .readers
+        .first()
+        .map(|reader| model.graph(reader.graph).value(weight.value).name().to_string())
+        .unwrap_or_default()
 }
 
 fn layer_name(model: &Model, weight: &Weight) -> String {
@@ -170,7 +169,11 @@ impl Sparsity {
             cx.remark(remark.with_severity(Severity::Warning).with_remedy(help));
         }
         if matches!(self.options.sparsity, Target::Pattern { .. }) && self.options.threshold == Across::Global {
-            cx.remark(Remark::general(NAME, "threshold", "a pattern is decided group by group, so 'global' means nothing"));
+            cx.remark(Remark::general(
+                NAME,
+                "threshold",
+                "a pattern is decided group by group, so 'global' means nothing",
+            ));
         }
         chosen
     }
@@ -300,7 +303,10 @@ impl Report {
             row("Core ML, sparse weights (a bit mask and what is left)", self.bit_mask_bytes),
         ];
         if let Target::Pattern { keep, group } = self.target {
-            rows.push(row(&format!("{keep}:{group} packed by a compiler for it (TensorRT, in its engine)"), self.packed_bytes));
+            rows.push(row(
+                &format!("{keep}:{group} packed by a compiler for it (TensorRT, in its engine)"),
+                self.packed_bytes,
+            ));
         }
         cx.table(PassTable {
             title: "bytes that the zeros save".into(),

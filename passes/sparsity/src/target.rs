@@ -55,7 +55,11 @@ impl<'de> Deserialize<'de> for Target {
                 if (0.0..1.0).contains(&share) {
                     return Ok(Target::Share(share));
                 }
-                let percent = if (1.0..100.0).contains(&share) { format!("; {share} % is {}", share / 100.0) } else { String::new() };
+                let percent = if (1.0..100.0).contains(&share) {
+                    format!("; {share} % is {}", share / 100.0)
+                } else {
+                    String::new()
+                };
                 Err(E::custom(format!("a share of {share} cannot be: it is 0 or more and less than 1{percent}")))
             }
             fn visit_i64<E: Error>(self, share: i64) -> Result<Target, E> {

@@ -76,8 +76,15 @@ pub fn lossless() -> Pipeline {
 /// Runs a pipeline; with `Full`, the reference evaluator compares the whole models on `inputs`.
 #[track_caller]
 pub fn run(model: &mut Model, pipeline: &Pipeline, check: CheckMode, inputs: &[Values]) -> RunReport {
-    let options =
-        RunOptions { check, fuel: None, keep_going: false, engine: None, measuring: Measuring::default(), clock: &|| 0.0, progress: &|_, _, _| {} };
+    let options = RunOptions {
+        check,
+        fuel: None,
+        keep_going: false,
+        engine: None,
+        measuring: Measuring::default(),
+        clock: &|| 0.0,
+        progress: &|_, _, _| {},
+    };
     let report = run_pipeline(model, pipeline, &options, &|_| Some(end_to_end(inputs)));
     report.unwrap_or_else(|failure| panic!("{failure}"))
 }

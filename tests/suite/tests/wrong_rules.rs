@@ -191,7 +191,13 @@ fn pipeline(rules: fn() -> RuleSet) -> Pipeline {
     let info =
         PassInfo { name: "test", summary: "one rule", fidelity: Fidelity::ROUNDING, needs: Needs::default(), docs: "" };
     Pipeline {
-        steps: vec![Step { info, pass: Box::new(TestPass(rules)), options: toml::Table::new() }],
+        steps: vec![Step {
+            info,
+            pass: Box::new(TestPass(rules)),
+            options: toml::Table::new(),
+            budget: None,
+            spot: None,
+        }],
         ..Pipeline::default()
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::explain::ExplainArgs;
 use crate::model_file::DimBinding;
 
 /// An optimising compiler for edge models: smaller, faster, and proven to compute the same.
@@ -25,6 +26,9 @@ pub(crate) enum Command {
     /// Show what is in a model: operators, cost, interface, what it needs to run
     #[command(after_help = "Example: edgesmith inspect mobilenet.onnx --by scope")]
     Inspect(InspectArgs),
+    /// Tell what became of an operator, where it came from, why a rule left it alone
+    #[command(after_help = "Example: edgesmith explain mobilenet.onnx node_batch_norm_3")]
+    Explain(ExplainArgs),
     /// Run two models on the same inputs and compare every output
     #[command(after_help = "Example: edgesmith verify mobilenet.onnx mobilenet.opt.onnx")]
     Verify(VerifyArgs),

@@ -2,6 +2,7 @@
 
 mod data;
 mod engines;
+mod explain;
 mod failure;
 mod inputs;
 mod model_file;
@@ -27,6 +28,7 @@ mod runtime;
 
 pub use data::{open_calibration, open_labelled};
 pub use engines::{default_engine_name, engine};
+pub use explain::{Explanation, Record, Refusal, StepOf, Survivor};
 pub use failure::{Failure, Fault, SourceText};
 pub use inputs::{end_to_end_inputs, fit_inputs, read_npz};
 pub use model_file::{DimBinding, ModelFile, bind_dims, symbols, write_onnx};

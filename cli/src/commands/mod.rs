@@ -1,6 +1,7 @@
 //! One file per command: arguments in, text or JSON out.
 
 mod eval;
+pub(crate) mod explain;
 mod inspect;
 mod optimize;
 mod passes;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command, registry: &Registry) -> Result<(), Failure> 
         Command::Optimize(args) => optimize::run(&args, registry),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Explain(args) => explain::run(&args, registry),
         Command::Run(args) => run::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Passes => {

@@ -15,6 +15,8 @@ pub struct Renumbering {
     pub ops: FxHashMap<(GraphId, OpId), OpId>,
     /// New ids of values, by old graph.
     pub values: FxHashMap<(GraphId, ValueId), ValueId>,
+    /// New ids of origins that an operator still has, or derives from.
+    pub origins: FxHashMap<OriginId, OriginId>,
 }
 
 impl Model {
@@ -53,6 +55,7 @@ impl Model {
             function.body = function.body.map(|body| renumbering.graphs[&body]);
         }
         self.replace_arenas(graphs, work.new_tensors, work.new_origins);
+        renumbering.origins = work.origins;
         Ok(renumbering)
     }
 

@@ -2,7 +2,9 @@
 
 use edgesmith_ir::infer::infer_results;
 use edgesmith_ir::op::Identity;
-use edgesmith_ir::{Def, Fact, GraphId, Model, Name, NewOp, OpId, OpKind, Origin, User, ValueId, tensor_type};
+use edgesmith_ir::{
+    Def, Fact, GraphId, Model, Name, NewOp, OpId, OpKind, Origin, OriginId, User, ValueId, tensor_type,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -18,6 +20,10 @@ pub struct Applied {
     pub erased: Vec<OpId>,
     /// Values whose definition, type or readers changed.
     pub touched: Vec<ValueId>,
+    /// Where the operators that went came from; the root's origin when none went.
+    pub from: SmallVec<[OriginId; 4]>,
+    /// The origin of the operators that came; `None` when none came.
+    pub into: Option<OriginId>,
 }
 
 /// Why a patch cannot be applied. The graph is untouched.
@@ -232,7 +238,7 @@ struct Application<'a> {
     suspect_constants: Vec<ValueId>,
     order: u64,
     applied: Applied,
-    old_origins: FxHashMap<OpId, edgesmith_ir::OriginId>,
+    old_origins: FxHashMap<OpId, OriginId>,
 }
 
 impl<'a> Application<'a> {
@@ -520,18 +526,20 @@ impl<'a> Application<'a> {
     }
 
     fn origins(&mut self) {
-        let inserted: Vec<OpId> = self.ops.clone();
-        if inserted.is_empty() {
-            return;
-        }
-        let mut from: SmallVec<[edgesmith_ir::OriginId; 4]> =
+        let mut from: SmallVec<[OriginId; 4]> =
             self.applied.erased.iter().filter_map(|op| self.old_origins.get(op).copied()).collect();
         if from.is_empty() {
             from.push(self.model.graph(self.patch.graph).op(self.patch.root).origin());
         }
         from.sort_unstable();
         from.dedup();
+        self.applied.from.clone_from(&from);
+        let inserted: Vec<OpId> = self.ops.clone();
+        if inserted.is_empty() {
+            return;
+        }
         let origin = self.model.add_origin(Origin::Derived { rule: self.patch.rule.into(), from });
+        self.applied.into = Some(origin);
         for op in inserted {
             self.graph().set_origin(op, origin);
         }

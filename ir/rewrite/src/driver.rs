@@ -9,6 +9,7 @@ use edgesmith_ir::{Def, EntityId, GraphId, Model, Name, OpId, OpKind, OriginId, 
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use smallvec::SmallVec;
 
 use crate::apply::{Applied, ApplyError, apply};
 use crate::check::{LocalVerdict, check_patch};
@@ -107,7 +108,9 @@ pub struct Firing {
     /// The operator that it was called for.
     pub site: Name,
     /// Where the operators that it replaced came from.
-    pub origin: OriginId,
+    pub from: SmallVec<[OriginId; 4]>,
+    /// The origin of the operators that it made; `None` when it made none, as a fold to a constant.
+    pub into: Option<OriginId>,
     /// What the local check found; `None` when it was off.
     pub verdict: Option<LocalVerdict>,
 }
@@ -281,7 +284,6 @@ impl Run<'_> {
         work: &mut Worklist,
     ) -> Result<bool, DriveError> {
         let site = model.op_label(graph, op);
-        let origin = model.graph(graph).op(op).origin();
         let verdict = self.options.check.then(|| check_patch(model, patch, info.fidelity));
         if let Some(LocalVerdict::Failed { detail }) = &verdict {
             let message = format!("the local check failed, so this change was not made: {detail}");
@@ -302,7 +304,8 @@ impl Run<'_> {
                 return Ok(false);
             }
         };
-        self.outcome.firings.push(Firing { rule: info.name, site: site.clone(), origin, verdict });
+        let (from, into) = (applied.from.clone(), applied.into);
+        self.outcome.firings.push(Firing { rule: info.name, site: site.clone(), from, into, verdict });
         if self.outcome.firings.len() as u64 > self.bound {
             return Err(DriveError::Endless { rule: info.name, site });
         }

@@ -13,6 +13,7 @@ mod rules;
 mod scope;
 mod sections;
 mod table;
+mod trace;
 mod weights;
 
 pub use end_to_end::{CheckMode, EndToEnd};
@@ -21,7 +22,7 @@ pub use loss::{
 };
 pub use manager::{PassFailure, RunOptions, run_pipeline};
 pub use measure::Measuring;
-pub use pass::{Needs, Pass, PassCx, PassError, PassInfo, PassRecord, PassSpec};
+pub use pass::{Event, Needs, Pass, PassCx, PassError, PassInfo, PassRecord, PassSpec};
 pub use pipeline::{Emit, Pipeline, PipelineError, Spot, Step, nearest};
 pub use registry::{Built, Entry, OptionError, Registry};
 pub use report::{Amount, LocalChecks, Metrics, PassReport, RunReport, Verdict};
@@ -29,4 +30,5 @@ pub use rules::{RuleOf, RuleOptions, Ruled};
 pub use scope::{ScopePattern, layer_names, scope_of};
 pub use sections::{Colour, DataSection, Extent, InputSection, Layout, Paths, PerChannel, StepBudget};
 pub use table::{Cell, PassTable};
+pub use trace::{Fate, Trace, TraceEvent, TraceOperator, TraceOrigin};
 pub use weights::{Weight, WeightReader, replace_tensors, weights};

@@ -14,6 +14,7 @@ use crate::measure::Measuring;
 use crate::pass::{Pass, PassCx, PassRecord};
 use crate::pipeline::{Pipeline, Step};
 use crate::report::{LocalChecks, Metrics, PassReport, RunReport, Verdict};
+use crate::trace::Tracer;
 
 /// How a pipeline runs.
 pub struct RunOptions<'a> {
@@ -63,17 +64,21 @@ pub fn run_pipeline<'a>(
     let mut fidelity = Fidelity::Exact;
     let mut changed = false;
     let mut predictions = Predictions::unknown();
+    let mut tracer = Tracer::new(model);
     for (index, step) in pipeline.steps.iter().enumerate() {
         (options.progress)(index, step.info.name, pipeline.steps.len());
         let start = (options.clock)();
         let snapshot = model.clone();
-        let Ran { record, failure, loss, budget } = run_step(model, &snapshot, step, fuel, options, &mut predictions);
+        let mark = tracer.mark();
+        let Ran { record, failure, loss, budget } =
+            run_step(model, &snapshot, step, fuel, options, &mut predictions, (index, &mut tracer));
         let (dropped, internal) = match failure {
             None => (None, false),
             Some((message, internal)) => (Some(message), internal),
         };
         if let Some(message) = &dropped {
             *model = snapshot.clone();
+            tracer.rewind(&mark);
             if !options.keep_going {
                 return Err(PassFailure {
                     pass: step.info.name.to_owned(),
@@ -117,7 +122,7 @@ pub fn run_pipeline<'a>(
             },
         },
     };
-    Ok(RunReport { before, after: Metrics::of(model), passes, fidelity, verdict })
+    Ok(RunReport { before, after: Metrics::of(model), passes, fidelity, trace: tracer.finish(model), verdict })
 }
 
 /// What came of one step. After a failure the model is whatever the pass left.
@@ -137,14 +142,16 @@ fn run_step(
     fuel: Option<u64>,
     options: &RunOptions<'_>,
     predictions: &mut Predictions,
+    (index, tracer): (usize, &mut Tracer),
 ) -> Ran {
     let limits = step.budget.as_ref().map(|budget| budget.limits);
     let mut tries = limits.map(Tries::new);
     let mut eased: Option<Box<dyn Pass>> = None;
+    let mark = tracer.mark();
     loop {
         let pass = eased.as_deref().unwrap_or(step.pass.as_ref());
         let mut record = PassRecord::default();
-        let failure = run_pass(model, pass, fuel, options, &mut record);
+        let failure = run_pass(model, pass, fuel, options, &mut record, (index, &mut *tracer));
         let measured = limits.is_some() || step.info.fidelity == Fidelity::Approximate;
         if failure.is_some() || !measured || !differs(snapshot, model) {
             let budget = tries.filter(|_| failure.is_none()).map(|tries| tries.finish(false));
@@ -157,6 +164,7 @@ fn run_step(
         let kept = tried.broken.is_empty();
         if !kept {
             *model = snapshot.clone();
+            tracer.rewind(&mark);
             if let Some(gentler) = pass.ease() {
                 eased = Some(gentler);
                 continue;
@@ -177,6 +185,7 @@ fn run_pass(
     fuel: Option<u64>,
     options: &RunOptions<'_>,
     record: &mut PassRecord,
+    (index, tracer): (usize, &mut Tracer),
 ) -> Option<(String, bool)> {
     let mut cx = PassCx {
         driver: DriverOptions { fuel, check: options.check != CheckMode::Off },
@@ -193,8 +202,12 @@ fn run_pass(
     if let Err(errors) = model.verify() {
         return Some((format!("it left a broken model: {}", summary(&errors)), true));
     }
+    tracer.record(index, model, &record.events);
     match model.compact() {
-        Ok(_) => None,
+        Ok(renumbering) => {
+            tracer.compacted(&renumbering);
+            None
+        }
         Err(cycle) => Some((format!("it left a broken model: {cycle}"), true)),
     }
 }

@@ -1,11 +1,12 @@
 //! What a pass is.
 
 use edgesmith_exec::{Calibration, Engine, Labelled};
-use edgesmith_ir::Model;
-use edgesmith_rewrite::{DriverOptions, Fidelity, Outcome, Remark, RuleInfo};
+use edgesmith_ir::{Model, Name, OriginId};
+use edgesmith_rewrite::{DriverOptions, Fidelity, Outcome, Remark, RuleInfo, RuleName};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 use crate::table::PassTable;
 
@@ -89,6 +90,21 @@ pub struct PassRecord {
     pub remarks: Vec<Remark>,
     /// Tables of the pass itself.
     pub tables: Vec<PassTable>,
+    /// What became of operators, in order: of those that drivers rewrote and of those that the pass removed itself.
+    pub events: Vec<Event>,
+}
+
+/// Operators that became others, or nothing: the material of `edgesmith explain`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The rule or step.
+    pub rule: RuleName,
+    /// The operator that it was about.
+    pub site: Name,
+    /// Where the operators that went came from.
+    pub from: SmallVec<[OriginId; 4]>,
+    /// The origin of what stands in their place; `None` when no operator does.
+    pub into: Option<OriginId>,
 }
 
 impl PassCx<'_> {
@@ -99,6 +115,12 @@ impl PassCx<'_> {
         if let Some(fuel) = &mut self.driver.fuel {
             *fuel = fuel.saturating_sub(outcome.firings.len() as u64);
         }
+        self.record.events.extend(outcome.firings.iter().map(|firing| Event {
+            rule: firing.rule,
+            site: firing.site.clone(),
+            from: firing.from.clone(),
+            into: firing.into,
+        }));
         record.firings.extend(outcome.firings);
         for remark in outcome.remarks {
             if !record.remarks.contains(&remark) {
@@ -117,6 +139,10 @@ impl PassCx<'_> {
     /// Adds a table that the report shows.
     pub fn table(&mut self, table: PassTable) {
         self.record.tables.push(table);
+    }
+    /// Says what became of an operator that the pass removed or replaced without a driver.
+    pub fn event(&mut self, event: Event) {
+        self.record.events.push(event);
     }
     /// Adds a remark.
     pub fn remark(&mut self, remark: Remark) {

@@ -5,6 +5,7 @@ use edgesmith_rewrite::{Fidelity, LocalVerdict, Outcome, Remark};
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use crate::Trace;
 use crate::loss::{BudgetReport, LossReport};
 use crate::table::PassTable;
 
@@ -218,6 +219,8 @@ pub struct RunReport {
     pub passes: Vec<PassReport>,
     /// The weakest fidelity of what fired.
     pub fidelity: Fidelity,
+    /// What became of every operator.
+    pub trace: Trace,
     /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,

@@ -1,17 +1,18 @@
 //! Keeps equal computations once.
 
-use edgesmith_ir::{Attribute, GraphId, Model, Op, OpId, ValueId};
+use edgesmith_ir::{Attribute, GraphId, Model, Op, OpId, OriginId, ValueId};
+use edgesmith_pass::Event;
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 type Key = (Op, SmallVec<[Option<ValueId>; 4]>);
 
 /// Merges operators of equal attributes on equal operands, within each graph. Returns how many operators went.
-pub(crate) fn merge(model: &mut Model) -> u64 {
-    model.live_graphs().into_iter().map(|graph| merge_in(model, graph)).sum()
+pub(crate) fn merge(model: &mut Model, tell: &mut dyn FnMut(Event)) -> u64 {
+    model.live_graphs().into_iter().map(|graph| merge_in(model, graph, tell)).sum()
 }
 
-fn merge_in(model: &mut Model, graph_id: GraphId) -> u64 {
+fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -> u64 {
     let Ok(order) = model.graph(graph_id).topological() else { return 0 };
     let mut seen: FxHashMap<Key, OpId> = FxHashMap::default();
     let mut merged = 0;
@@ -26,11 +27,18 @@ fn merge_in(model: &mut Model, graph_id: GraphId) -> u64 {
             seen.insert(key, op);
             continue;
         };
+        let (site, from) = (model.op_label(graph_id, op), data_origin(model, graph_id, op));
         if replace(model, graph_id, first, op) {
+            let into = Some(data_origin(model, graph_id, first));
+            tell(Event { rule: crate::SUBEXPRESSIONS.name, site, from: smallvec![from], into });
             merged += 1;
         }
     }
     merged
+}
+
+fn data_origin(model: &Model, graph: GraphId, op: OpId) -> OriginId {
+    model.graph(graph).op(op).origin()
 }
 
 fn holds_graph(op: &Op) -> bool {

@@ -2,18 +2,20 @@
 
 use edgesmith_ir::op::Arity;
 use edgesmith_ir::{Def, GraphId, Model, OpId, OpKind, ValueId};
+use edgesmith_pass::Event;
+use smallvec::smallvec;
 
 /// Removes dead code in every graph that runs. Returns how many operators, constants and captures went.
-pub(crate) fn remove(model: &mut Model) -> u64 {
+pub(crate) fn remove(model: &mut Model, tell: &mut dyn FnMut(Event)) -> u64 {
     let mut removed = 0;
     // Regions after their owners: a capture that nobody reads inside is no use outside.
     for graph in model.live_graphs().into_iter().rev() {
-        removed += remove_in(model, graph);
+        removed += remove_in(model, graph, tell);
     }
     removed
 }
 
-fn remove_in(model: &mut Model, graph_id: GraphId) -> u64 {
+fn remove_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -> u64 {
     let mut removed = 0;
     let mut stack: Vec<OpId> = model.graph(graph_id).ops().map(|(op, _)| op).collect();
     while let Some(op) = stack.pop() {
@@ -25,6 +27,8 @@ fn remove_in(model: &mut Model, graph_id: GraphId) -> u64 {
         let unread = |value: &ValueId| graph.value(*value).uses().is_empty() && !graph.value(*value).is_pinned();
         if data.results().iter().flatten().all(unread) {
             let producers: Vec<OpId> = data.operands().iter().flatten().filter_map(|v| graph.producer(*v)).collect();
+            let site = model.op_label(graph_id, op);
+            tell(Event { rule: crate::DEAD_CODE.name, site, from: smallvec![data.origin()], into: None });
             model.graph_mut(graph_id).erase_op(op);
             stack.extend(producers);
             removed += 1;

@@ -17,7 +17,7 @@ mod resolve_cast_like;
 mod resolve_reshape;
 
 use edgesmith_ir::Model;
-use edgesmith_pass::{Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry, RuleOptions, Ruled};
+use edgesmith_pass::{Event, Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry, RuleOptions, Ruled};
 use edgesmith_rewrite::{Fidelity, RuleInfo, RuleSet, drive};
 
 /// Registers the pass.
@@ -36,8 +36,8 @@ pub struct Canonicalization {
 /// Rules and whole-graph steps feed each other; more rounds than this were never seen to be needed.
 const MAX_ROUNDS: usize = 8;
 
-/// A step over the whole graph; returns how much it changed.
-type Step = fn(&mut Model) -> u64;
+/// A step over the whole graph; tells what became of operators and returns how much it changed.
+type Step = fn(&mut Model, &mut dyn FnMut(Event)) -> u64;
 
 const DUPLICATES: RuleInfo = RuleInfo {
     name: "merge-duplicate-constants",
@@ -103,7 +103,7 @@ impl Pass for Canonicalization {
     fn run(&self, model: &mut Model, cx: &mut PassCx<'_>) -> Result<(), PassError> {
         let rules = self.options.rule_set();
         let steps: [(RuleInfo, Step); 3] = [
-            (DUPLICATES, duplicate_constants::merge),
+            (DUPLICATES, |model, _| duplicate_constants::merge(model)),
             (SUBEXPRESSIONS, common_subexpressions::merge),
             (DEAD_CODE, dead_code::remove),
         ];
@@ -113,7 +113,7 @@ impl Pass for Canonicalization {
             cx.add(outcome);
             for (info, step) in steps {
                 if self.options.runs(info.name) {
-                    let count = step(model);
+                    let count = step(model, &mut |event| cx.event(event));
                     cx.count(info.name, count);
                     changed |= count > 0;
                 }

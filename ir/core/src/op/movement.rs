@@ -533,7 +533,10 @@ fn transpose(op: &Transpose, cx: &mut InferCx<'_>) -> Result<(), InferError> {
     let perm = if op.perm.is_empty() { (0..dims.len()).rev().collect() } else { InferCx::axes(&op.perm, dims.len())? };
     let permuted: Dims = perm.iter().map(|axis| dims[*axis].clone()).collect();
     cx.set_tensor(0, dtype, Shape::Ranked(permuted));
-    if let (Some(extents), Some(contents)) = (cx.shape(0).extents(), cx.contents(0)) {
+    if let (Some(extents), Some(contents)) = (cx.shape(0).extents(), cx.contents(0))
+        // A file can declare a shape that does not fit the contents.
+        && elementwise::element_count(&extents) == Some(contents.items().len())
+    {
         let to: Vec<u64> = perm.iter().map(|axis| extents[*axis]).collect();
         let count = contents.items().len();
         let items = (0..count).map(|at| {
@@ -584,6 +587,14 @@ mod tests {
         ] {
             assert_eq!(known(&Concat { axis }, given![a, b], 1), expected, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn contents_that_do_not_fit_a_declared_shape_are_not_moved() {
+        // Found by fuzzing: the place of an element that does not exist.
+        let operand = "int64[0,9223372036854775807,3] = 1,2,3";
+        let transpose = Transpose { perm: [2, 1, 0].into() };
+        assert_eq!(known(&transpose, given![operand], 1), "int64[3,9223372036854775807,0]");
     }
 
     #[test]

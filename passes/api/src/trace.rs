@@ -1,0 +1,233 @@
+//! The trace of a run: what became of every operator of the source, and where every operator of the result came from.
+
+use edgesmith_ir::{EntityId, Model, Name, Origin, OriginId, Renumbering};
+use rustc_hash::{FxHashMap, FxHashSet};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::pass::Event;
+
+/// What became of what, over a whole run. Origins are numbered once for the run: compaction renumbers a model's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Trace {
+    /// Provenances; everything below refers to them by position.
+    pub origins: Vec<TraceOrigin>,
+    /// What happened, in order.
+    pub events: Vec<TraceEvent>,
+    /// Operators of the result.
+    pub result: Vec<TraceOperator>,
+}
+
+/// A provenance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum TraceOrigin {
+    /// A node of the source.
+    Source {
+        /// Its name; where the file gives none, the name of its first output.
+        node: String,
+        /// Its operator as the file calls it.
+        operator: String,
+        /// The module of the exporter that it belongs to.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        scope: Option<String>,
+    },
+    /// Made by a rule from other operators.
+    Derived {
+        /// The rule.
+        rule: String,
+        /// What the rule replaced.
+        from: Vec<u32>,
+    },
+}
+
+/// Operators that became others, or nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TraceEvent {
+    /// Position of the pass in the run.
+    pub pass: usize,
+    /// The rule or step of the pass.
+    pub rule: String,
+    /// The operator that it was about.
+    pub site: String,
+    /// Where the operators that went came from.
+    pub from: Vec<u32>,
+    /// The origin of what stands in their place; absent when no operator does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub into: Option<u32>,
+}
+
+/// An operator of the result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TraceOperator {
+    /// Its name; where it has none, that of its first result.
+    pub name: String,
+    /// What it is.
+    pub operator: String,
+    /// Its results' names.
+    pub results: Vec<String>,
+    /// Where it came from.
+    pub origin: u32,
+}
+
+/// Keeps the trace while passes run.
+pub(crate) struct Tracer {
+    /// The run's number of each origin of the model as it is now, by index.
+    numbers: Vec<u32>,
+    trace: Trace,
+}
+
+impl Tracer {
+    pub(crate) fn new(source: &Model) -> Self {
+        let mut tracer = Self { numbers: Vec::new(), trace: Trace::default() };
+        tracer.learn(source);
+        tracer
+    }
+
+    /// Numbers the origins that are new in the model.
+    fn learn(&mut self, model: &Model) {
+        for (id, origin) in model.origins() {
+            if id.index() < self.numbers.len() {
+                continue;
+            }
+            let text = |name: &Name| name.to_string();
+            self.trace.origins.push(match origin {
+                Origin::Source { node, operator, scope } => {
+                    TraceOrigin::Source { node: text(node), operator: text(operator), scope: scope.as_ref().map(text) }
+                }
+                Origin::Derived { rule, from } => TraceOrigin::Derived {
+                    rule: text(rule),
+                    from: from.iter().filter_map(|id| self.numbers.get(id.index()).copied()).collect(),
+                },
+                _ => TraceOrigin::Derived { rule: String::new(), from: Vec::new() },
+            });
+            self.numbers.push(self.trace.origins.len() as u32 - 1);
+        }
+    }
+
+    /// A point to go back to.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { numbers: self.numbers.clone(), origins: self.trace.origins.len(), events: self.trace.events.len() }
+    }
+
+    /// Forgets what came after, with a model that was given up.
+    pub(crate) fn rewind(&mut self, mark: &Mark) {
+        self.numbers.clone_from(&mark.numbers);
+        self.trace.origins.truncate(mark.origins);
+        self.trace.events.truncate(mark.events);
+    }
+
+    /// Takes in what a pass did, before the model is compacted.
+    pub(crate) fn record(&mut self, pass: usize, model: &Model, events: &[Event]) {
+        self.learn(model);
+        let number = |id: &OriginId| self.numbers.get(id.index()).copied();
+        for event in events {
+            self.trace.events.push(TraceEvent {
+                pass,
+                rule: event.rule.to_owned(),
+                site: event.site.to_string(),
+                from: event.from.iter().filter_map(number).collect(),
+                into: event.into.as_ref().and_then(number),
+            });
+        }
+    }
+
+    /// Follows a compaction.
+    pub(crate) fn compacted(&mut self, renumbering: &Renumbering) {
+        let mut numbers = vec![0; renumbering.origins.len()];
+        for (index, number) in self.numbers.iter().enumerate() {
+            if let Some(new) = renumbering.origins.get(&OriginId::from_index(index))
+                && let Some(slot) = numbers.get_mut(new.index())
+            {
+                *slot = *number;
+            }
+        }
+        self.numbers = numbers;
+    }
+
+    pub(crate) fn finish(mut self, result: &Model) -> Trace {
+        self.learn(result);
+        for graph_id in result.live_graphs() {
+            let graph = result.graph(graph_id);
+            for (op, data) in graph.ops() {
+                let results = data.results().iter().flatten().map(|value| graph.value(*value).name().to_string());
+                self.trace.result.push(TraceOperator {
+                    name: result.op_label(graph_id, op).to_string(),
+                    operator: data.op().name().to_string(),
+                    results: results.collect(),
+                    origin: self.numbers.get(data.origin().index()).copied().unwrap_or_default(),
+                });
+            }
+        }
+        self.trace
+    }
+}
+
+/// A point that a [`Tracer`] can go back to.
+pub(crate) struct Mark {
+    numbers: Vec<u32>,
+    origins: usize,
+    events: usize,
+}
+
+/// What became of one operator of the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Fate {
+    /// The node's name in the source.
+    pub node: String,
+    /// Its operator.
+    pub operator: String,
+    /// Positions in [`Trace::events`] of what happened to it, in order.
+    pub events: Vec<usize>,
+    /// Positions in [`Trace::result`] of the operators that it lives on in.
+    pub result: Vec<usize>,
+}
+
+impl Trace {
+    /// The source nodes that a provenance goes back to.
+    pub fn sources(&self, origin: u32) -> Vec<u32> {
+        let (mut stack, mut seen, mut found) = (vec![origin], FxHashSet::default(), Vec::new());
+        while let Some(top) = stack.pop() {
+            if !seen.insert(top) {
+                continue;
+            }
+            match self.origins.get(top as usize) {
+                Some(TraceOrigin::Derived { from, .. }) => stack.extend(from),
+                Some(TraceOrigin::Source { .. }) => found.push(top),
+                None => {}
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// What became of the source node of that number.
+    pub fn fate(&self, source: u32) -> Option<Fate> {
+        let Some(TraceOrigin::Source { node, operator, .. }) = self.origins.get(source as usize) else { return None };
+        // An origin is made after those it derives from, so one walk in order finds all that go back to the node.
+        let mut holds = FxHashSet::from_iter([source]);
+        for (number, origin) in self.origins.iter().enumerate() {
+            if let TraceOrigin::Derived { from, .. } = origin
+                && from.iter().any(|from| holds.contains(from))
+            {
+                holds.insert(number as u32);
+            }
+        }
+        // An operator that was merged into an equal one lives on in that one, though not by provenance.
+        let mut events = Vec::new();
+        let mut merged: FxHashMap<u32, ()> = FxHashMap::default();
+        for (at, event) in self.events.iter().enumerate() {
+            if event.from.iter().any(|from| holds.contains(from)) {
+                events.push(at);
+                if let Some(into) = event.into
+                    && !holds.contains(&into)
+                {
+                    merged.insert(into, ());
+                }
+            }
+        }
+        let result = self.result.iter().enumerate();
+        let alive = result.filter(|(_, op)| holds.contains(&op.origin) || merged.contains_key(&op.origin));
+        Some(Fate { node: node.clone(), operator: operator.clone(), events, result: alive.map(|(at, _)| at).collect() })
+    }
+}

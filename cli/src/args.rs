@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::NewCommand;
 use crate::commands::explain::ExplainArgs;
 use crate::model_file::DimBinding;
 
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Measure a classifier's accuracy on labelled data
     #[command(after_help = "Example: edgesmith eval digits.onnx --data digits_test.npz")]
     Eval(EvalArgs),
+    /// Write a crate to start from
+    #[command(subcommand, after_help = "Example: edgesmith new pass channel-gating")]
+    New(NewCommand),
     /// List the passes, their rules and the presets
     #[command(after_help = "Example: edgesmith passes")]
     Passes,

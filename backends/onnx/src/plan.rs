@@ -70,8 +70,10 @@ impl<'m> Plan<'m> {
     /// Plans the model at an opset. What cannot be written is among the obstacles.
     pub fn new(model: &'m Model, main: GraphId, opset: i64) -> Self {
         let source_opset = model.opset("").unwrap_or(opset);
-        let kept =
-            model.functions.keys().filter(|key| keeps_meaning(model, key, source_opset, opset)).cloned().collect();
+        // A typed body is lowered to whatever opset the file gets.
+        let kept = |key: &FunctionKey, typed: bool| typed || keeps_meaning(model, key, source_opset, opset);
+        let kept = model.functions.iter().filter(|(key, function)| kept(key, function.typed));
+        let kept = kept.map(|(key, _)| key.clone()).collect();
         let mut plan = Plan {
             slots: Slots::new(model),
             opset,

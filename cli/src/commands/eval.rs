@@ -5,14 +5,16 @@ use edgesmith_ir::{Model, Name, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use edgesmith_pass::Registry;
+
 use super::{engine_name, import_options, say, write_small};
 use crate::args::EvalArgs;
 use crate::model_file::{ModelFile, bind_dims};
 use crate::progress::Progress;
 use crate::{Failure, engine, read_npz};
 
-pub(super) fn run(args: &EvalArgs) -> Result<(), Failure> {
-    let mut file = ModelFile::read(&args.model, &import_options(&args.engine.read))?;
+pub(super) fn run(args: &EvalArgs, registry: &Registry) -> Result<(), Failure> {
+    let mut file = ModelFile::read(&args.model, &import_options(&args.engine.read, registry))?;
     bind_dims(&mut file.model, &args.engine.dims)?;
     let data = read_npz(&args.data)?;
     let samples = Samples::of(&file.model, &data, args.limit)?;

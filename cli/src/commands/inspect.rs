@@ -1,7 +1,7 @@
 //! `edgesmith inspect`: what is in a model.
 
 use edgesmith_ir::{Cost, CostReport, Model, OpKind, ValueId};
-use edgesmith_pass::Amount;
+use edgesmith_pass::{Amount, Registry};
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -12,8 +12,8 @@ use crate::render::{at_one, bytes, count, is_symbolic, table};
 use crate::runtime::oldest_onnx_runtime;
 use crate::{Failure, VERSION};
 
-pub(super) fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let mut file = ModelFile::read(&args.model, &import_options(&args.read))?;
+pub(super) fn run(args: &InspectArgs, registry: &Registry) -> Result<(), Failure> {
+    let mut file = ModelFile::read(&args.model, &import_options(&args.read, registry))?;
     bind_dims(&mut file.model, &args.dims)?;
     let card = Card::of(&file);
     if args.json {

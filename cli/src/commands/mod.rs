@@ -3,10 +3,13 @@
 mod eval;
 pub(crate) mod explain;
 mod inspect;
+mod new;
 mod optimize;
 mod passes;
 mod run;
 mod verify;
+
+pub(crate) use new::NewCommand;
 
 use edgesmith_pass::Registry;
 
@@ -19,11 +22,12 @@ use edgesmith_frontend_onnx::ImportOptions;
 pub(crate) fn run(command: Command, registry: &Registry) -> Result<(), Failure> {
     match command {
         Command::Optimize(args) => optimize::run(&args, registry),
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Verify(args) => verify::run(&args),
+        Command::Inspect(args) => inspect::run(&args, registry),
+        Command::Verify(args) => verify::run(&args, registry),
         Command::Explain(args) => explain::run(&args, registry),
-        Command::Run(args) => run::run(&args),
-        Command::Eval(args) => eval::run(&args),
+        Command::Run(args) => run::run(&args, registry),
+        Command::Eval(args) => eval::run(&args, registry),
+        Command::New(command) => new::run(&command, registry),
         Command::Passes => {
             passes::run(registry);
             Ok(())
@@ -31,8 +35,13 @@ pub(crate) fn run(command: Command, registry: &Registry) -> Result<(), Failure> 
     }
 }
 
-fn import_options(args: &ReadArgs) -> ImportOptions {
-    ImportOptions { allow_unknown_opset: args.allow_unknown_opset, ..ImportOptions::default() }
+/// How models are read: as the arguments say, with the registered operators known.
+fn import_options(args: &ReadArgs, registry: &Registry) -> ImportOptions {
+    ImportOptions {
+        allow_unknown_opset: args.allow_unknown_opset,
+        operators: registry.operators().clone(),
+        ..ImportOptions::default()
+    }
 }
 
 fn engine_name(args: &EngineArgs) -> &'static str {

@@ -55,7 +55,7 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
         return Err(Failure::usage(format!("{} exists already", output.display()))
             .with_help("--force replaces it, --output names another"));
     }
-    let mut file = ModelFile::read(&input, &import_options(&args.read))?;
+    let mut file = ModelFile::read(&input, &import_options(&args.read, registry))?;
     if args.through_text {
         file.model = crate::through_text::through_text(&file.model)?;
     }

@@ -23,6 +23,14 @@ pub(super) fn run(registry: &Registry) {
         say(&rows.join("\n"));
         say("");
     }
+    let operators: Vec<String> = registry
+        .operators()
+        .iter()
+        .map(|info| format!("  {:<39} {}", format!("{}.{} {}", info.domain, info.name, info.version), info.summary))
+        .collect();
+    if !operators.is_empty() {
+        say(&format!("operators from outside\n{}\n", operators.join("\n")));
+    }
     say("presets");
     let rows = registry.presets().map(|(name, text)| {
         let about = text.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap_or_default();

@@ -3,17 +3,19 @@
 use edgesmith_exec::{Request, Value, npz};
 use edgesmith_ir::Tensor;
 
+use edgesmith_pass::Registry;
+
 use super::{engine_name, import_options, say, write_small};
 use crate::args::RunArgs;
 use crate::model_file::{ModelFile, bind_dims};
 use crate::{Failure, engine, fit_inputs, read_npz};
 
-pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &RunArgs, registry: &Registry) -> Result<(), Failure> {
     if args.output.exists() && !args.force {
         return Err(Failure::usage(format!("{} exists already", args.output.display()))
             .with_help("choose another name, or --force"));
     }
-    let mut file = ModelFile::read(&args.model, &import_options(&args.engine.read))?;
+    let mut file = ModelFile::read(&args.model, &import_options(&args.engine.read, registry))?;
     bind_dims(&mut file.model, &args.engine.dims)?;
     let inputs = read_npz(&args.inputs)?;
     fit_inputs(&file.model, &inputs)?;

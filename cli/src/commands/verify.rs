@@ -5,14 +5,16 @@ use edgesmith_exec::{EngineError, Request, Session, Values};
 use edgesmith_ir::Model;
 use serde::Serialize;
 
+use edgesmith_pass::Registry;
+
 use super::{engine_name, import_options, say};
 use crate::args::VerifyArgs;
 use crate::model_file::{ModelFile, bind_dims};
 use crate::render::table;
 use crate::{Failure, end_to_end_inputs, engine, fit_inputs, read_npz};
 
-pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
-    let options = import_options(&args.engine.read);
+pub(super) fn run(args: &VerifyArgs, registry: &Registry) -> Result<(), Failure> {
+    let options = import_options(&args.engine.read, registry);
     let (mut before, mut after) = (ModelFile::read(&args.before, &options)?, ModelFile::read(&args.after, &options)?);
     bind_dims(&mut before.model, &args.engine.dims)?;
     // The second may have had its dims bound already.

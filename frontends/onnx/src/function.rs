@@ -138,7 +138,8 @@ impl Importer<'_> {
                 self.build_outermost(body, &plan, formals, &frame)
             }
             .map_err(inside)?;
-            let function = Function { body: Some(body), attributes, defaults, opsets, doc, metadata };
+            let function =
+                Function { body: Some(body), attributes, defaults, opsets, doc, metadata, ..Function::default() };
             self.model.functions.insert(key, function);
         }
         Ok(())

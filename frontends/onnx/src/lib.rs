@@ -17,7 +17,7 @@ mod types;
 
 use bytes::Bytes;
 use edgesmith_frontend::{Diagnostics, ExternalData, NoExternalData};
-use edgesmith_ir::{Model, Tensor};
+use edgesmith_ir::{Model, Operators, Tensor};
 use edgesmith_onnx_proto::TensorProto;
 
 pub use error::{ImportError, NodeFault, TensorFault, UnknownOperator};
@@ -30,6 +30,8 @@ pub struct ImportOptions {
     pub allow_unknown_opset: bool,
     /// Go on where operators contradict their operands or the file its own types: warn instead.
     pub lenient: bool,
+    /// Operators of other domains that are known from outside.
+    pub operators: Operators,
 }
 
 /// A model that was read.

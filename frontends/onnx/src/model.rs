@@ -138,6 +138,7 @@ impl Importer<'_> {
         self.model.entries.insert(name, main);
         self.build_functions()?;
         self.settle_softmax();
+        self.recognise();
         self.check_declared();
         self.pin_bindings(&proto);
         if !self.options.lenient {
@@ -197,6 +198,17 @@ impl Importer<'_> {
                 };
                 self.model.graph_mut(id).set_op(op, modern);
             }
+        }
+    }
+
+    /// Gives operators from outside their types and meaning.
+    fn recognise(&mut self) {
+        for refused in self.options.operators.recognise(&mut self.model) {
+            self.diagnostics.warning(
+                "edgesmith::onnx::operator-not-recognised",
+                || Subject::Node { name: refused.site, operator: refused.operator },
+                || format!("it bears the name of a registered operator but is carried as it is: {}", refused.reason),
+            );
         }
     }
 

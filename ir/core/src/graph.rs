@@ -465,6 +465,10 @@ impl Graph {
         let order = (self.dag.node_count() as u64 + 1) << 32;
         self.add_op_at(new, order)
     }
+    /// Gives an operator one more region.
+    pub fn push_region(&mut self, id: OpId, region: GraphId) {
+        self.op_mut(id).regions.push(region);
+    }
     /// Replaces the attributes (and kind) of an operator in place.
     pub fn set_op(&mut self, id: OpId, op: Op) {
         self.op_mut(id).op = op;

@@ -2,6 +2,7 @@
 
 pub mod attribute;
 mod compact;
+pub mod composite;
 pub mod contents;
 mod cost;
 mod dim;
@@ -23,6 +24,7 @@ mod verify;
 
 pub use attribute::{Attribute, AttributeError, AttributeReader, AttributeValue, F32};
 pub use compact::Renumbering;
+pub use composite::{CompositeOperator, CompositeView, Decomposition, DecompositionError, NewComposite, Operators};
 pub use contents::{Contents, Item};
 pub use cost::{Cost, CostReport};
 pub use dim::{Dim, DimAtom, DimEq, DimExpr, Product, is_plain_symbol};

@@ -12,8 +12,8 @@ pub struct Model {
     /// The graphs that callers run, by name; the first is the main one.
     pub entries: IndexMap<Name, GraphId>,
     graphs: Arena<GraphId, Graph>,
-    /// The model's own functions. Their bodies are not typed: every operator is [`Custom`](crate::op::CustomOp) as the
-    /// file has it; a [`Call`](crate::op::Call) carries a typed body of its own.
+    /// The model's own functions. The bodies of those that a file had are not typed: every operator is
+    /// [`Custom`](crate::op::CustomOp) as the file has it; a [`Call`](crate::op::Call) carries a typed body of its own.
     pub functions: IndexMap<FunctionKey, Function>,
     tensors: Arena<TensorId, TensorEntry>,
     /// What is assumed of the symbols of dims.
@@ -53,7 +53,7 @@ pub enum TensorRole {
     Literal,
 }
 
-/// A function of the model, as the file has it.
+/// A function of the model: as the file has it, or the decomposition of an outside operator.
 #[derive(Clone, Debug, Default)]
 pub struct Function {
     /// The body. Its inputs and outputs are those of the function; see [`Model::functions`].
@@ -62,12 +62,17 @@ pub struct Function {
     pub attributes: Vec<Name>,
     /// Attributes with a default.
     pub defaults: Vec<(Name, Attribute)>,
-    /// The operator sets that the body is written in.
+    /// The operator sets that the body is written in; a typed body is written in those of the model.
     pub opsets: IndexMap<Name, i64>,
     /// Documentation.
     pub doc: Name,
     /// Key-value notes.
     pub metadata: Vec<(Name, Name)>,
+    /// Whether the body holds typed operators: a decomposition, lowered to whatever opset the file gets.
+    pub typed: bool,
+    /// Whether rules leave the bodies of calls alone, so that the calls stay what they are; see
+    /// [`Model::open_graphs`] and [`composite`](crate::composite).
+    pub sealed: bool,
 }
 
 /// What the file says about itself.
@@ -169,6 +174,17 @@ impl Model {
     }
     /// The graphs that run, each before its regions: entries and everything below them, function bodies excluded.
     pub fn live_graphs(&self) -> Vec<GraphId> {
+        self.graphs_below(&|_| true)
+    }
+    /// The graphs that rules may change: those that run, but for the bodies of calls whose function is
+    /// [sealed](Function::sealed).
+    pub fn open_graphs(&self) -> Vec<GraphId> {
+        self.graphs_below(&|op| match op {
+            crate::Op::Call(call) => self.functions.get(&call.function).is_none_or(|function| !function.sealed),
+            _ => true,
+        })
+    }
+    fn graphs_below(&self, enter: &dyn Fn(&crate::Op) -> bool) -> Vec<GraphId> {
         let mut order: Vec<GraphId> = Vec::new();
         let mut stack: Vec<GraphId> = self.entries.values().rev().copied().collect();
         let mut seen = vec![false; self.graphs.len()];
@@ -177,8 +193,8 @@ impl Model {
                 continue;
             }
             order.push(id);
-            let below: Vec<GraphId> =
-                self.graphs[id].ops().flat_map(|(_, data)| data.regions().iter().copied()).collect();
+            let owners = self.graphs[id].ops().filter(|(_, data)| !data.regions().is_empty() && enter(data.op()));
+            let below: Vec<GraphId> = owners.flat_map(|(_, data)| data.regions().iter().copied()).collect();
             stack.extend(below.into_iter().rev());
         }
         order

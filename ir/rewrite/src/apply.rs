@@ -8,6 +8,7 @@ use edgesmith_ir::{
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
+use crate::body::infer_composite;
 use crate::names::Names;
 use crate::{Patch, Wire};
 
@@ -115,8 +116,11 @@ fn check_types(model: &Model, patch: &Patch) -> Result<(), ApplyError> {
                 ))
             })
             .collect();
-        let results = infer_results(&op.op, operands, result_names)
-            .map_err(|error| ApplyError::Infer { kind: op.op.name().to_owned(), message: error.to_string() })?;
+        let results = match &op.composite {
+            Some(composite) => infer_composite(composite, &operands, op.results),
+            None => infer_results(&op.op, operands, result_names).map_err(|error| error.to_string()),
+        };
+        let results = results.map_err(|message| ApplyError::Infer { kind: op.op.name().to_owned(), message })?;
         facts.push(results);
     }
     for (old, by) in &patch.redefinitions {
@@ -308,11 +312,24 @@ impl<'a> Application<'a> {
                 (like.name().clone(), like.extra().cloned(), like.origin())
             };
             let order = self.order;
-            let new =
-                NewOp { op: op.op.clone(), operands, captures: 0, regions: SmallVec::new(), results, name, origin };
+            let (mut kind, mut regions) = (op.op.clone(), SmallVec::new());
+            if let Some(composite) = &op.composite {
+                // check_types decomposed it on the same types, so it can be.
+                let graph = self.patch.graph;
+                let facts: Vec<Option<Fact>> = operands.iter().map(|v| v.map(|v| self.model.fact(graph, v))).collect();
+                if let Ok((call, body)) = composite.call(self.model, &facts, op.results, origin) {
+                    kind = call;
+                    regions.push(body);
+                }
+            }
+            let new = NewOp { op: kind, operands, captures: 0, regions, results, name, origin };
             let id = self.graph().add_op_at(new, order);
             if let Some(extra) = extra {
                 *self.graph().op_extra_mut(id) = extra;
+            }
+            if self.patch.ops.iter().any(|op| op.composite.is_some()) {
+                // A decomposition looks at types; what cannot be inferred was refused by check_types.
+                let _ = self.model.infer_op(self.patch.graph, id);
             }
             self.ops.push(id);
             self.applied.created.push(id);

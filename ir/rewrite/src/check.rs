@@ -8,13 +8,11 @@
 use edgesmith_exec::compare::{Comparison, compare};
 use edgesmith_exec::seeded::{Spread, Stream};
 use edgesmith_exec::{EvalError, EvalOptions, Value, evaluate_op};
-use edgesmith_ir::infer::{infer_results, macs_of};
-use edgesmith_ir::{
-    DType, Def, Dim, Extents, Fact, Graph, Item, Model, Name, Op, OpId, Tensor, ValueId, ValueType, tensor_type,
-};
+use edgesmith_ir::{DType, Def, Dim, Extents, Fact, Graph, Item, Model, Name, Op, OpId, Tensor, ValueId, ValueType};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
+use crate::body::{Failure, Work, constant_fact, evaluate, evaluate_composite, is_plain, measure};
 use crate::{Fidelity, Patch, Wire};
 
 /// What a local check found.
@@ -57,8 +55,9 @@ pub fn check_patch(model: &Model, patch: &Patch, fidelity: Fidelity) -> LocalVer
         return not_checked("a region moves");
     }
     let cone = Cone::of(model, patch);
-    let touches = |op: &Op| op.is_random() && !matches!(op, Op::Dropout(_));
-    if cone.ops.iter().any(|op| !cone.graph.op(*op).regions().is_empty()) {
+    // Calls are looked into.
+    let touches = |op: &Op| op.is_random() && !matches!(op, Op::Dropout(_) | Op::Call(_));
+    if !cone.ops.iter().all(|op| is_plain(model, cone.graph.op(*op), 0)) {
         return not_checked("it holds control flow");
     }
     if cone.ops.iter().any(|op| touches(cone.graph.op(*op).op())) || patch.ops.iter().any(|op| touches(&op.op)) {
@@ -71,10 +70,10 @@ pub fn check_patch(model: &Model, patch: &Patch, fidelity: Fidelity) -> LocalVer
             Err(reason) => return LocalVerdict::NotChecked { reason },
         };
         let work = cone.work(model, &leaves);
-        if shrink && work.0 <= SMALL_WORK && work.1 <= LARGE_BYTES {
+        if shrink && work.work <= SMALL_WORK && work.bytes <= LARGE_BYTES {
             continue;
         }
-        if work.0 > LARGE_WORK || work.1 > LARGE_BYTES {
+        if work.work > LARGE_WORK || work.bytes > LARGE_BYTES {
             return smaller.unwrap_or_else(|| not_checked("it is too large to evaluate"));
         }
         match compare_sides(model, patch, &cone, &leaves, fidelity) {
@@ -202,39 +201,12 @@ impl<'m> Cone<'m> {
         Ok(leaves)
     }
 
-    /// Products and bytes of evaluating the cone on these leaves; what cannot be inferred counts nothing.
-    fn work(&self, model: &Model, leaves: &FxHashMap<ValueId, Tensor>) -> (u64, u64) {
+    /// What evaluating the cone on these leaves costs.
+    fn work(&self, model: &Model, leaves: &FxHashMap<ValueId, Tensor>) -> Work {
         let mut facts: FxHashMap<ValueId, Fact> = leaves.iter().map(|(v, t)| (*v, constant_fact(t))).collect();
-        let (mut work, mut bytes) = (0_u64, 0_u64);
-        for op in &self.ops {
-            let data = self.graph.op(*op);
-            let operands: SmallVec<[Option<Fact>; 4]> = data
-                .operands()
-                .iter()
-                .map(|v| {
-                    v.map(|v| match self.graph.value(v).def() {
-                        Def::Constant(tensor) => {
-                            bytes = bytes.saturating_add(model.tensor(tensor).byte_len());
-                            constant_fact(model.tensor(tensor))
-                        }
-                        _ => facts.get(&v).cloned().unwrap_or_default(),
-                    })
-                })
-                .collect();
-            let names = data.results().iter().map(|v| v.map(|v| self.graph.value(v).name().clone())).collect();
-            let Ok(results) = infer_results(data.op(), operands.clone(), names) else { continue };
-            let macs = macs_of(data.op(), operands, results.clone());
-            work = work.saturating_add(macs.extent().unwrap_or(0));
-            for (value, fact) in data.results().iter().zip(results) {
-                let elements = fact.ty.shape().elements().extent().unwrap_or(0);
-                work = work.saturating_add(elements);
-                bytes = bytes.saturating_add(elements.saturating_mul(8));
-                if let Some(value) = value {
-                    facts.insert(*value, fact);
-                }
-            }
-        }
-        (work, bytes)
+        let mut total = Work::default();
+        measure(model, self.graph, &self.ops, &mut facts, &mut total);
+        total
     }
 }
 
@@ -261,10 +233,6 @@ fn members(graph: &Graph, patch: &Patch, redefined: &[ValueId]) -> FxHashSet<OpI
         }
     }
     members
-}
-
-fn constant_fact(tensor: &Tensor) -> Fact {
-    Fact { ty: tensor_type(tensor), contents: None, tensor: Some(tensor.clone()) }
 }
 
 fn compare_sides(
@@ -314,35 +282,13 @@ fn compare_sides(
     }
 }
 
-type Failure = (String, EvalError);
-
 fn evaluate_cone(
     model: &Model,
     cone: &Cone<'_>,
     leaves: &FxHashMap<ValueId, Tensor>,
 ) -> Result<FxHashMap<ValueId, Value>, Failure> {
     let mut values: FxHashMap<ValueId, Value> = leaves.iter().map(|(v, t)| (*v, Value::Tensor(t.clone()))).collect();
-    for op in &cone.ops {
-        let data = cone.graph.op(*op);
-        let operands: Vec<Option<Value>> = data
-            .operands()
-            .iter()
-            .map(|v| {
-                v.and_then(|v| match cone.graph.value(v).def() {
-                    Def::Constant(tensor) => Some(Value::Tensor(model.tensor(tensor).clone())),
-                    _ => values.get(&v).cloned(),
-                })
-            })
-            .collect();
-        let wanted: Vec<bool> = data.results().iter().map(Option::is_some).collect();
-        let results = evaluate_op(data.op(), &operands, &wanted, &options())
-            .map_err(|error| (data.op().name().to_owned(), error))?;
-        for (value, result) in data.results().iter().zip(results) {
-            if let (Some(value), Some(result)) = (value, result) {
-                values.insert(*value, result);
-            }
-        }
-    }
+    evaluate(model, cone.graph, &cone.ops, &mut values, &options())?;
     Ok(values)
 }
 
@@ -362,8 +308,11 @@ fn evaluate_patch(model: &Model, patch: &Patch, before: &FxHashMap<ValueId, Valu
     for op in &patch.ops {
         let operands: Vec<Option<Value>> =
             op.operands.iter().map(|wire| wire.and_then(|wire| read(wire, &results))).collect();
-        let evaluated = evaluate_op(&op.op, &operands, &vec![true; op.results], &options())
-            .map_err(|error| (op.op.name().to_owned(), error))?;
+        let evaluated = match &op.composite {
+            Some(composite) => evaluate_composite(composite, operands, op.results, &options())?,
+            None => evaluate_op(&op.op, &operands, &vec![true; op.results], &options())
+                .map_err(|error| (op.op.name().to_owned(), error))?,
+        };
         results.push(evaluated);
     }
     let missing = || ("value".to_owned(), EvalError::Unsupported("a result is missing".into()));

@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
-use edgesmith_ir::{Contents, DType, Dim, Graph, GraphId, Model, OpId, Operator, Tensor, ValueId, ValueType, View};
+use edgesmith_ir::{
+    CompositeOperator, CompositeView, Contents, DType, Dim, Graph, GraphId, Model, OpId, Operator, Tensor, ValueId,
+    ValueType, View,
+};
 use smallvec::SmallVec;
 
 use crate::{Match, Miss, Remark, RuleName};
@@ -63,6 +66,17 @@ impl<'m> Cx<'m> {
         let view = self.graph().view::<K>(op).ok_or(Miss::NoMatch)?;
         self.look_at(op);
         Ok(view)
+    }
+    /// The operator as this one from outside; a rule for it has [`OpKind::Call`](edgesmith_ir::OpKind::Call) among its
+    /// roots.
+    pub fn composite<T: CompositeOperator>(&self, op: OpId) -> Match<T::View<'m>> {
+        let view = CompositeView::<T>::of(self.model, self.graph(), op).ok_or(Miss::NoMatch)?;
+        self.look_at(op);
+        Ok(view.into())
+    }
+    /// The producer of a value as this operator from outside.
+    pub fn producer_composite<T: CompositeOperator>(&self, value: ValueId) -> Match<T::View<'m>> {
+        self.composite::<T>(self.graph().producer(value).ok_or(Miss::NoMatch)?)
     }
     /// The producer of a value as this kind.
     pub fn producer<K: Operator>(&self, value: ValueId) -> Match<View<'m, K>> {

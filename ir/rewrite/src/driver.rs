@@ -174,7 +174,7 @@ pub fn drive(model: &mut Model, rules: &RuleSet, options: &DriverOptions) -> Res
         by_kind.insert(*kind, of_kind.collect());
     }
     let mut work = Worklist::default();
-    for graph in model.live_graphs() {
+    for graph in model.open_graphs() {
         for op in model.graph(graph).topological()? {
             work.push(graph, op);
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod apply;
+mod body;
 mod check;
 mod cx;
 mod driver;

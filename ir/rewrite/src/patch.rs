@@ -1,6 +1,7 @@
 //! Patches: what a rule wants changed, as data. A patch is applied whole or not at all.
 
-use edgesmith_ir::{GraphId, Op, OpId, Tensor, TensorRole, ValueId};
+use edgesmith_ir::composite::AnyComposite;
+use edgesmith_ir::{CompositeOperator, GraphId, Op, OpId, Tensor, TensorRole, ValueId};
 use smallvec::SmallVec;
 
 use crate::{Cx, RuleName};
@@ -38,6 +39,8 @@ pub struct PatchOp {
     pub results: usize,
     /// The operator whose name and notes it takes over.
     pub like: OpId,
+    /// Where it is one from outside: what makes its body.
+    pub composite: Option<AnyComposite>,
 }
 
 /// A constant that a patch brings.
@@ -132,8 +135,21 @@ impl Patch {
         while matches!(operands.last(), Some(None)) {
             operands.pop();
         }
-        self.ops.push(PatchOp { op: op.into(), operands, results, like });
+        self.ops.push(PatchOp { op: op.into(), operands, results, like, composite: None });
         self.ops.len() - 1
+    }
+    /// Inserts an operator from outside, with its first `results` results; it takes over the name of the root. Returns its
+    /// index for [`Wire::Result`].
+    pub fn insert_composite<T: CompositeOperator>(
+        &mut self,
+        op: &T,
+        operands: impl IntoIterator<Item = Option<Wire>>,
+        results: usize,
+    ) -> usize {
+        let composite = AnyComposite::of(op);
+        let at = self.insert_many(self.root, composite.op(), operands, results);
+        self.ops[at].composite = Some(composite);
+        at
     }
     /// Gives an existing value a new definition; its name, its place among the outputs and its readers stay. Defining it
     /// by another existing value lets its readers read that one.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use edgesmith_ir::{CompositeOperator, Operators};
 use edgesmith_rewrite::RuleInfo;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
@@ -42,11 +43,12 @@ pub struct Entry {
     build: Build,
 }
 
-/// All passes and presets, by name.
+/// All passes and presets, and the operators from outside, by name.
 #[derive(Default)]
 pub struct Registry {
     passes: BTreeMap<&'static str, Entry>,
     presets: BTreeMap<&'static str, &'static str>,
+    operators: Operators,
 }
 
 impl Registry {
@@ -71,6 +73,15 @@ impl Registry {
     pub fn preset(&mut self, name: &'static str, toml: &'static str) -> &mut Self {
         self.presets.insert(name, toml);
         self
+    }
+    /// Registers an operator from outside: models that are read afterwards have it typed.
+    pub fn operator<T: CompositeOperator>(&mut self) -> &mut Self {
+        self.operators.register::<T>();
+        self
+    }
+    /// The operators from outside.
+    pub fn operators(&self) -> &Operators {
+        &self.operators
     }
     /// A pass by name.
     pub fn get(&self, name: &str) -> Option<&Entry> {

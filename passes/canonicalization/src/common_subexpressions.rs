@@ -9,7 +9,7 @@ type Key = (Op, SmallVec<[Option<ValueId>; 4]>);
 
 /// Merges operators of equal attributes on equal operands, within each graph. Returns how many operators went.
 pub(crate) fn merge(model: &mut Model, tell: &mut dyn FnMut(Event)) -> u64 {
-    model.live_graphs().into_iter().map(|graph| merge_in(model, graph, tell)).sum()
+    model.open_graphs().into_iter().map(|graph| merge_in(model, graph, tell)).sum()
 }
 
 fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -> u64 {

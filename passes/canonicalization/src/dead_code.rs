@@ -5,11 +5,11 @@ use edgesmith_ir::{Def, GraphId, Model, OpId, OpKind, ValueId};
 use edgesmith_pass::Event;
 use smallvec::smallvec;
 
-/// Removes dead code in every graph that runs. Returns how many operators, constants and captures went.
+/// Removes dead code in every graph that rules may change. Returns how many operators, constants and captures went.
 pub(crate) fn remove(model: &mut Model, tell: &mut dyn FnMut(Event)) -> u64 {
     let mut removed = 0;
     // Regions after their owners: a capture that nobody reads inside is no use outside.
-    for graph in model.live_graphs().into_iter().rev() {
+    for graph in model.open_graphs().into_iter().rev() {
         removed += remove_in(model, graph, tell);
     }
     removed

@@ -22,7 +22,7 @@ pub(crate) fn merge(model: &mut Model) -> u64 {
         }
     }
     let mut merged = 0;
-    for graph in model.live_graphs() {
+    for graph in model.open_graphs() {
         merged += merge_in(model, graph, &same_as);
     }
     merged

@@ -14,6 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ir/exec", &["ir/core"]),
     ("ir/rewrite", &["ir/core", "ir/exec", "ir/text"]),
     ("passes/api", &["ir/*"]),
+    // What an outside crate is: the pass, and a binary over the facade.
+    ("passes/template", &["ir/*", "passes/api", "cli"]),
     ("passes/*", &["ir/*", "passes/api"]),
     ("frontends/api", &["ir/*"]),
     ("frontends/*", &["ir/*", "frontends/api"]),

@@ -180,7 +180,8 @@ impl Encoder<'_, '_> {
         }
         self.nodes(&mut rope, 7, place);
         rope.text_if_any(8, &function.doc);
-        for (domain, number) in &function.opsets {
+        let own = IndexMap::from([(Name::default(), plan.opset)]);
+        for (domain, number) in if function.typed { &own } else { &function.opsets } {
             rope.message(9, &OperatorSetIdProto { domain: domain.to_string(), version: *number });
         }
         rope.text(10, &key.domain);

@@ -180,7 +180,7 @@ impl Builder<'_> {
             defaults: Vec::new(),
             opsets: ast.header.opsets.iter().map(|(domain, version)| (Name::from(&**domain), *version)).collect(),
             doc: Name::from(&*ast.header.doc),
-            metadata: Vec::new(),
+            ..Function::default()
         };
         for attribute in &ast.defaults {
             let value: Attribute = self.plain_attribute(attribute)?;
@@ -191,7 +191,9 @@ impl Builder<'_> {
                 for field in &pragma.fields {
                     match (field.key.value, &field.value) {
                         ("metadata", FieldValue::Pairs(pairs)) => function.metadata = names(pairs),
-                        _ => return Err(pragma::bad_field(field, "metadata with a list")),
+                        ("typed", FieldValue::Flag) => function.typed = true,
+                        ("sealed", FieldValue::Flag) => function.sealed = true,
+                        _ => return Err(pragma::bad_field(field, "typed, sealed, or metadata with a list")),
                     }
                 }
             }

@@ -78,9 +78,16 @@ impl Printer<'_> {
     /// What is said of a graph, its inputs and its constants.
     pub(super) fn graph_notes(&mut self, id: GraphId, graph: &Graph, place: Place<'_>, real_name: Option<&Name>) {
         let notes = self.options.notes;
-        if let (Place::Function(_, function), true) = (place, notes) {
+        if let Place::Function(_, function) = place {
             let mut fields = Fields { subject: "function ".into(), count: 0 };
-            self.pairs_field(&mut fields, "metadata", &function.metadata);
+            for (flag, is_set) in [("typed", function.typed), ("sealed", function.sealed)] {
+                if is_set {
+                    self.field(&mut fields, flag);
+                }
+            }
+            if notes {
+                self.pairs_field(&mut fields, "metadata", &function.metadata);
+            }
             self.end(&fields);
         }
         let mut fields = Fields { subject: "graph ".into(), count: 0 };

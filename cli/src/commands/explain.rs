@@ -38,7 +38,7 @@ pub(crate) struct ExplainArgs {
 }
 
 pub(super) fn run(args: &ExplainArgs, registry: &Registry) -> Result<(), Failure> {
-    let mut file = ModelFile::read(&args.model, &import_options(&args.read))?;
+    let mut file = ModelFile::read(&args.model, &import_options(&args.read, registry))?;
     bind_dims(&mut file.model, &args.dims)?;
     let source = file.model.clone();
     let record = match &args.report {

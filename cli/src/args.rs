@@ -30,6 +30,17 @@ pub(crate) enum Command {
     /// Tell what became of an operator, where it came from, why a rule left it alone
     #[command(after_help = "Example: edgesmith explain mobilenet.onnx node_batch_norm_3")]
     Explain(ExplainArgs),
+    /// Tell what differs between two models: operators, weights, interface, cost
+    #[command(
+        after_help = "Exit code 0: nothing differs; 3: something does.\nExample: edgesmith diff mobilenet.onnx mobilenet.opt.onnx"
+    )]
+    Diff(crate::commands::DiffArgs),
+    /// Cut a part out of a model, at named values
+    #[command(after_help = "Example: edgesmith extract net.onnx --inputs features --outputs boxes,scores -o head.onnx")]
+    Extract(crate::commands::ExtractArgs),
+    /// Join two models into one: what the first computes feeds the second
+    #[command(after_help = "Example: edgesmith merge backbone.onnx head.onnx --connect features=x -o net.onnx")]
+    Merge(crate::commands::MergeArgs),
     /// Run two models on the same inputs and compare every output
     #[command(after_help = "Example: edgesmith verify mobilenet.onnx mobilenet.opt.onnx")]
     Verify(VerifyArgs),
@@ -160,8 +171,8 @@ pub(crate) enum EngineName {
 
 #[derive(Args, Debug)]
 pub(crate) struct EngineArgs {
-    /// What runs the model [default: tract]
-    #[arg(long, value_enum)]
+    /// What runs the model: tract, or reference (slow, by the specification) [default: tract]
+    #[arg(long, value_enum, hide_possible_values = true)]
     pub(crate) engine: Option<EngineName>,
     /// Give a symbolic dim a number, as in batch=1; may be repeated
     #[arg(long = "dim", value_name = "NAME=N")]
@@ -182,6 +193,9 @@ pub(crate) struct VerifyArgs {
     /// The largest difference that passes, relative to the largest magnitude of the output
     #[arg(long, default_value_t = 1e-4)]
     pub(crate) tolerance: f64,
+    /// Find the first value that differs also where the outputs are within the tolerance
+    #[arg(long)]
+    pub(crate) locate: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,16 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod data;
+pub mod diff;
 mod engines;
 mod explain;
+pub mod extract;
 mod failure;
 mod inputs;
+pub mod merge;
 mod model_file;
 mod new_pass;
 mod optimize;
 mod pipelines;
 mod presets;
 mod through_text;
+pub mod verify;
 
 #[cfg(feature = "cli")]
 mod args;

@@ -25,7 +25,10 @@ pub fn main_with(register: impl FnOnce(&mut Registry)) -> ExitCode {
     match result {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
-            print_failure(&failure);
+            // Without a message everything was said already.
+            if !failure.message.is_empty() {
+                print_failure(&failure);
+            }
             ExitCode::from(failure.fault as u8)
         }
         Err(_) => {

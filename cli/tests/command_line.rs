@@ -207,6 +207,11 @@ fn what_is_no_model_gets_one_clear_message() {
         is_clear(&["optimize", path, "-o", &output], path, what);
         is_clear(&["verify", path, &model], path, what);
         is_clear(&["verify", &model, path], path, what);
+        is_clear(&["diff", path, &model], path, what);
+        is_clear(&["diff", &model, path], path, what);
+        is_clear(&["extract", path, "-o", &output], path, what);
+        is_clear(&["merge", path, &model, "-o", &output], path, what);
+        is_clear(&["merge", &model, path, "-o", &output], path, what);
         is_clear(&["run", path, "--inputs", &data, "-o", &output], path, what);
         is_clear(&["eval", path, "--data", &data], path, what);
     }

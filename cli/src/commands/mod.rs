@@ -1,21 +1,28 @@
 //! One file per command: arguments in, text or JSON out.
 
+mod diff;
 mod eval;
 pub(crate) mod explain;
+mod extract;
 mod inspect;
+mod merge;
 mod new;
 mod optimize;
 mod passes;
 mod run;
 mod verify;
 
-pub(crate) use new::NewCommand;
-
+pub(crate) use diff::DiffArgs;
 use edgesmith_pass::Registry;
+pub(crate) use extract::ExtractArgs;
+pub(crate) use merge::MergeArgs;
+pub(crate) use new::NewCommand;
 
 use crate::Failure;
 use crate::args::{Command, EngineArgs, EngineName, ReadArgs};
 use crate::engines::default_engine_name;
+use edgesmith_backend::{Existing, Published};
+use edgesmith_backend_onnx::ExternalData;
 use edgesmith_frontend_onnx::ImportOptions;
 
 /// Runs a command.
@@ -28,6 +35,9 @@ pub(crate) fn run(command: Command, registry: &Registry) -> Result<(), Failure> 
         Command::Run(args) => run::run(&args, registry),
         Command::Eval(args) => eval::run(&args, registry),
         Command::New(command) => new::run(&command, registry),
+        Command::Diff(args) => diff::run(&args, registry),
+        Command::Extract(args) => extract::run(&args, registry),
+        Command::Merge(args) => merge::run(&args, registry),
         Command::Passes => {
             passes::run(registry);
             Ok(())
@@ -78,4 +88,28 @@ fn write_small(path: &std::path::Path, contents: &[u8], force: bool) -> Result<(
     file.write_all(contents).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Refuses to replace a file that nobody allowed to replace, before the work.
+fn refuse_existing(path: &std::path::Path, force: bool) -> Result<(), Failure> {
+    if path.exists() && !force {
+        return Err(Failure::usage(format!("{} exists already", path.display()))
+            .with_help("--force replaces it, --output names another"));
+    }
+    Ok(())
+}
+
+/// How a model is written as the flags say.
+fn writing(force: bool, external: bool) -> (Existing, edgesmith_backend_onnx::Options) {
+    let existing = if force { Existing::Replace } else { Existing::Keep };
+    let external_data = if external { ExternalData::Always } else { ExternalData::Auto };
+    (existing, edgesmith_backend_onnx::Options { external_data, ..Default::default() })
+}
+
+/// Says what was written, and what writing it had to change.
+fn say_written(published: &Published) {
+    let files: Vec<String> =
+        std::iter::once(&published.main).chain(&published.beside).map(|path| path.display().to_string()).collect();
+    say(&format!("wrote {}", files.join(" and ")));
+    published.remarks.iter().for_each(|remark| note(&format!("remark: {remark}")));
 }

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::contents::Contents;
 use crate::id::{Arena, EntityId};
 use crate::op::{Op, Operator};
-use crate::{GraphId, Name, OpId, OriginId, TensorId, ValueId, ValueType};
+use crate::{GraphId, Name, OpId, OriginId, TensorId, ValueId, ValueType, View};
 
 /// One operator of a graph.
 #[derive(Clone, Debug)]
@@ -705,6 +705,19 @@ impl Graph {
         self.place = old.place.clone();
         self.pristine_at = pristine.then_some(self.epoch);
     }
+    /// Lets the graph refer to the graphs, tensors and origins of another model; nothing else changes.
+    pub(crate) fn move_ids(&mut self, offsets: crate::adopt::Offsets) {
+        for data in self.dag.node_weights_mut() {
+            data.origin = offsets.origin(data.origin);
+            data.regions.iter_mut().for_each(|region| *region = offsets.graph(*region));
+        }
+        for (_, value) in self.values.iter_mut() {
+            match &mut value.def {
+                Def::Constant(tensor) | Def::Input { default: Some(tensor) } => *tensor = offsets.tensor(*tensor),
+                _ => {}
+            }
+        }
+    }
     pub(crate) fn places_of(&self, id: OpId) -> &[u32] {
         &self.op(id).places
     }
@@ -719,69 +732,6 @@ impl Graph {
 pub struct Cycle {
     /// Some of the operators on or behind the cycle.
     pub ops: Vec<OpId>,
-}
-
-/// Which list an accessor reads.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub enum Side {
-    /// Operands.
-    Operands,
-    /// Results.
-    Results,
-}
-
-/// An operator of a known kind: its attributes by field, its operands and results by name.
-#[derive(Debug)]
-pub struct View<'g, K> {
-    /// The operator's id.
-    pub id: OpId,
-    /// The operator's row.
-    pub data: &'g OpData,
-    op: &'g K,
-}
-
-impl<K> Clone for View<'_, K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<K> Copy for View<'_, K> {}
-
-impl<K> std::ops::Deref for View<'_, K> {
-    type Target = K;
-    fn deref(&self) -> &K {
-        self.op
-    }
-}
-
-impl<K> View<'_, K> {
-    #[doc(hidden)]
-    #[expect(
-        clippy::panic,
-        reason = "the verifier guarantees required operands; like indexing, asking for one of an unverified operator is a bug"
-    )]
-    pub fn required_id(&self, side: Side, slot: usize) -> ValueId {
-        match self.optional_id(side, slot) {
-            Some(value) => value,
-            None => panic!("{} lacks required {side:?} {slot}", self.id),
-        }
-    }
-    #[doc(hidden)]
-    pub fn optional_id(&self, side: Side, slot: usize) -> Option<ValueId> {
-        match side {
-            Side::Operands => self.data.formals().get(slot).copied().flatten(),
-            Side::Results => self.data.result(slot),
-        }
-    }
-    #[doc(hidden)]
-    pub fn rest(&self, side: Side, slot: usize) -> &[Option<ValueId>] {
-        let all = match side {
-            Side::Operands => self.data.formals(),
-            Side::Results => self.data.results(),
-        };
-        all.get(slot..).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

@@ -84,6 +84,10 @@ impl<K: EntityId, V> Arena<K, V> {
         self.rows.push(row);
         K::from_index(self.rows.len() - 1)
     }
+    /// The rows, in order.
+    pub fn into_rows(self) -> Vec<V> {
+        self.rows
+    }
     /// The number of rows, tombstones included.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adopt;
 pub mod attribute;
 mod compact;
 pub mod composite;
@@ -21,6 +22,7 @@ mod rounding;
 mod tensor;
 mod types;
 mod verify;
+mod view;
 
 pub use attribute::{Attribute, AttributeError, AttributeReader, AttributeValue, F32};
 pub use compact::Renumbering;
@@ -30,7 +32,7 @@ pub use cost::{Cost, CostReport};
 pub use dim::{Dim, DimAtom, DimEq, DimExpr, Product, is_plain_symbol};
 pub use dim_parse::DimParseError;
 pub use dtype::DType;
-pub use graph::{Cycle, Def, Graph, NewOp, OpData, OpExtra, Side, Use, User, ValueData, ValueExtra, View};
+pub use graph::{Cycle, Def, Graph, NewOp, OpData, OpExtra, Use, User, ValueData, ValueExtra};
 pub use id::{Arena, EntityId, GraphId, OpId, OriginId, TensorId, ValueId};
 pub use infer::{Fact, InferConflict, InferCx, InferError, InferReport, OpInferError};
 pub use model::{Function, Metadata, Model, SymbolFacts, Symbols, TensorEntry, TensorRole, tensor_type};
@@ -41,3 +43,4 @@ pub use rounding::{round_to_bf16, round_to_f16};
 pub use tensor::{Element, Extents, SparseData, Tensor, TensorData, TensorError, element_count};
 pub use types::{Dims, Shape, TensorType, ValueType};
 pub use verify::VerifyError;
+pub use view::{Side, View};

@@ -280,6 +280,11 @@ impl Model {
         }
         self.symbols.equal.clear();
     }
+    /// The graphs, tensors and origins, taken out.
+    pub(crate) fn take_arenas(&mut self) -> (Vec<Graph>, Vec<TensorEntry>, Vec<Origin>) {
+        let graphs = std::mem::take(&mut self.graphs).into_rows();
+        (graphs, std::mem::take(&mut self.tensors).into_rows(), std::mem::take(&mut self.origins).into_rows())
+    }
     pub(crate) fn replace_arenas(
         &mut self,
         graphs: Arena<GraphId, Graph>,

@@ -96,8 +96,8 @@ const LISTED: usize = 8;
 fn print(answer: &Explanation) {
     match answer {
         Explanation::Source { node, operator, scope, steps, lives_in, refusals } => {
-            let scope = scope.as_ref().map(|scope| format!(" of {scope}")).unwrap_or_default();
-            say(&format!("{operator} '{node}'{scope} in the source"));
+            let scope = scope.as_ref().map(|scope| format!(", scope {scope}")).unwrap_or_default();
+            say(&format!("{operator} '{node}' in the source{scope}"));
             for step in steps {
                 say(&format!("  {}", step_line(step, node)));
             }

@@ -1,7 +1,7 @@
 //! Folds an inference-mode BatchNormalization into the operator before it.
 
 use edgesmith_ir::op::BatchNormalization;
-use edgesmith_ir::{OpId, OpKind};
+use edgesmith_ir::{Def, OpId, OpKind, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 use crate::affine::Affine;
@@ -20,7 +20,7 @@ impl Rewrite for FoldBatchNorm {
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let norm = cx.op::<BatchNormalization>(root)?;
         let target = match Target::producing(cx, norm.x()) {
-            Err(Miss::NoMatch) => return cx.reject(root, "no convolution or matrix product stands before it"),
+            Err(Miss::NoMatch) => return cx.reject(root, nothing_before(cx, norm.x())),
             other => other?,
         };
         if norm.training_mode || norm.data.results().iter().skip(1).any(Option::is_some) {
@@ -29,4 +29,27 @@ impl Rewrite for FoldBatchNorm {
         let affine = Affine::of_batch_norm(cx, norm)?;
         target.fold(cx, &affine, norm.y())
     }
+}
+
+/// Why there is nothing to fold into, in terms of what stands there instead.
+fn nothing_before(cx: &Cx<'_>, value: ValueId) -> String {
+    let (graph, model) = (cx.graph(), cx.model());
+    let name = graph.value(value).name();
+    let instead = match graph.value(value).def() {
+        Def::Result { op, .. } => {
+            format!(
+                "it reads '{name}', which {} '{}' makes",
+                graph.op(op).op().name(),
+                model.op_label(cx.graph_id(), op)
+            )
+        }
+        Def::Constant(_) | Def::Erased => format!("it reads the constant '{name}'"),
+        Def::Input { .. } if model.entries.values().any(|entry| *entry == cx.graph_id()) => {
+            format!("it reads the input '{name}' of the graph")
+        }
+        Def::Input { .. } => {
+            format!("it reads '{name}', which enters the body of a loop, branch or function from outside")
+        }
+    };
+    format!("no convolution or matrix product stands before it; {instead}")
 }

@@ -5,10 +5,10 @@
 //! others as they were.
 
 use edgesmith_ir::op::Gather;
-use edgesmith_ir::{DType, Def, Dim, Element, Extents, Graph, Model, Name, OpKind, Tensor, User, ValueId, ValueType};
+use edgesmith_ir::{DType, Def, Dim, Extents, Graph, Model, Name, OpKind, Tensor, User, ValueId, ValueType};
 use indexmap::IndexMap;
 
-use crate::eval::{Cell, Number, by_dtype};
+use crate::eval::{Cell, cut};
 use crate::{Value, Values};
 
 /// What kind of numbers floats get.
@@ -179,22 +179,23 @@ impl Stream {
                     (Spread::Large, DType::F16) => 30.0,
                     (Spread::Large, _) => 1000.0,
                 };
-                by_dtype!(dtype, T: float => {
-                    let draw = || if zero { T::ZERO } else { T::narrow(self.normal() * scale) };
-                    fill::<T>(shape, count, draw)
-                }, else Err(format!("{dtype} is not made up")))
+                let numbers = (0..count).map(|_| if zero { 0.0 } else { self.normal() * scale }).collect::<Vec<f64>>();
+                Tensor::from_f64(dtype, shape, &numbers).ok_or_else(|| format!("{dtype} is not made up"))
             }
-            _ if dtype.is_integer() => by_dtype!(dtype, T: integer => {
-                let whole = (T::LOWEST.wide() as i64, T::HIGHEST.wide() as i64);
+            _ if dtype.is_integer() => {
+                let whole = if dtype.is_signed_integer() { (-128, 127) } else { (0, 255) };
                 let range = range.or_else(|| (dtype.bits() == 8).then_some(whole));
                 let (row, mut at) = (shape.last().copied().unwrap_or(1).max(1), 0);
-                fill::<T>(shape, count, || {
+                let draw = |_| {
                     let flag = i64::from(range.is_some() || self.integer((0, 7)) != 0 || at % row == 0);
                     let drawn = range.map_or(flag, |range| self.integer(range));
                     at += 1;
-                    if zero { T::ZERO } else { T::from_integer(i128::from(drawn)) }
-                })
-            }, else Err(format!("{dtype} is not made up"))),
+                    if zero { 0 } else { drawn }
+                };
+                let integers = (0..count).map(draw).collect();
+                let dims: Vec<usize> = shape.iter().map(|n| *n as usize).collect();
+                cut(dtype, &dims, integers).map_err(|error| error.to_string())
+            }
             DType::Bool => {
                 let cells = (0..count).map(|_| if zero { 0 } else { (self.next() >> 63) as u8 }).collect();
                 let dims: Vec<usize> = shape.iter().map(|n| *n as usize).collect();
@@ -207,10 +208,6 @@ impl Stream {
             _ => Err(format!("elements of {dtype} are not made up; give the input itself")),
         }
     }
-}
-
-fn fill<T: Element>(shape: Extents, count: u64, mut draw: impl FnMut() -> T) -> Result<Tensor, String> {
-    Tensor::from_vec(shape, (0..count).map(|_| draw()).collect::<Vec<T>>()).map_err(|error| error.to_string())
 }
 
 /// The least number of rows that a value selects from; `None` when it selects from none of known extent.

@@ -5,9 +5,11 @@ use edgesmith_ir::op::{
 };
 
 use super::cx::one;
+use super::dense::Numbers;
 use super::layout::{broadcast, dims};
 use super::map::map2;
-use super::number::{Number, by_dtype, tensor};
+use super::number::{Number, by_dtype, read_as};
+use super::stored::{from_f64, is_number};
 use super::unary::{float_map, number_map};
 use super::{EvalCx, Evaluated};
 
@@ -78,7 +80,8 @@ pub(super) fn prelu(cx: &EvalCx<'_>) -> Evaluated {
     cx.allow(x.dtype(), &out)?;
     by_dtype!(x.dtype(), T: number => {
         let scale = |x: T, slope: T| if x < T::ZERO { x.times(slope) } else { x };
-        one(tensor::<T>(&out, map2((&x.view::<T>()?, &x_dims), (&slope.view::<T>()?, &slope_dims), &out, scale))?)
+        let slopes = read_as::<T>(slope, x.dtype())?;
+        one(T::write(x.dtype(), &out, map2((&T::read(x)?, &x_dims), (&slopes, &slope_dims), &out, scale))?)
     }, else Err(cx.wrong_dtype(x.dtype())))
 }
 
@@ -89,10 +92,22 @@ pub(super) fn relu(cx: &EvalCx<'_>) -> Evaluated {
 
 pub(super) fn shrink(op: &Shrink, cx: &EvalCx<'_>) -> Evaluated {
     let (bias, lambd) = (f64::from(op.bias.0), f64::from(op.lambd.0));
-    number_map!(cx, T: number => |x: T| {
-        let wide = x.wide();
-        if wide < -lambd { T::narrow(wide + bias) } else if wide > lambd { T::narrow(wide - bias) } else { T::ZERO }
-    })
+    let x = cx.tensor(0)?;
+    cx.allow(x.dtype(), &dims(x))?;
+    if !is_number(x.dtype()) {
+        return Err(cx.wrong_dtype(x.dtype()));
+    }
+    let mut elements = Numbers::of(x)?.all();
+    for x in &mut elements {
+        *x = if *x < -lambd {
+            *x + bias
+        } else if *x > lambd {
+            *x - bias
+        } else {
+            0.0
+        };
+    }
+    one(from_f64(x.dtype(), &dims(x), elements)?)
 }
 
 pub(super) fn sigmoid(cx: &EvalCx<'_>) -> Evaluated {

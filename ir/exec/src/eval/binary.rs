@@ -7,9 +7,11 @@ use edgesmith_ir::op::{BitShift, Mod, ShiftDirection};
 use edgesmith_ir::{DType, Tensor};
 
 use super::cx::one;
+use super::dense::Numbers;
 use super::layout::{Dims, broadcast, dims};
 use super::map::{map2, map3};
 use super::number::{Cell, Integer, Number, bools, by_dtype, tensor, truths};
+use super::stored::{from_f64, integers, is_number, limits};
 use super::{EvalCx, EvalError, Evaluated};
 
 /// The two operands, of one element type, and the shape they broadcast to.
@@ -37,13 +39,13 @@ impl<'a> Pair<'a> {
         Ok(Self { a, b, a_dims, b_dims, out })
     }
     fn map<T: Number, C>(&self, f: impl Fn(T, T) -> C) -> Result<Vec<C>, EvalError> {
-        Ok(map2((&self.a.view::<T>()?, &self.a_dims), (&self.b.view::<T>()?, &self.b_dims), &self.out, f))
+        Ok(map2((&T::read(self.a)?, &self.a_dims), (&T::read(self.b)?, &self.b_dims), &self.out, f))
     }
-    /// Loops for f32 are compiled for the function; those of the other types, of which there are eleven, call it.
+    /// Loops for f32 are compiled for the function; those of the other types call it.
     fn compute<T: Number>(&self, f: fn(T, T) -> T) -> Evaluated {
-        one(tensor::<T>(&self.out, self.map::<T, T>(f)?)?)
+        one(T::write(self.a.dtype(), &self.out, self.map::<T, T>(f)?)?)
     }
-    fn truths(&self, f: impl Fn(u8, u8) -> u8) -> Evaluated {
+    fn truths(&self, f: fn(u8, u8) -> u8) -> Evaluated {
         one(bools(&self.out, map2((&truths(self.a)?, &self.a_dims), (&truths(self.b)?, &self.b_dims), &self.out, f))?)
     }
 }
@@ -81,7 +83,7 @@ pub(super) fn mul(cx: &EvalCx<'_>) -> Evaluated {
 
 /// Fails when an integer divisor that is used holds a zero.
 fn refuse_zero_divisor(cx: &EvalCx<'_>, pair: &Pair<'_>) -> Result<(), EvalError> {
-    let zero = by_dtype!(pair.b.dtype(), T: integer => pair.b.view::<T>()?.contains(&0), else false);
+    let zero = by_dtype!(pair.b.dtype(), T: integer => T::read(pair.b)?.contains(&0), else false);
     if zero && !pair.out.contains(&0) { Err(cx.error("division of an integer by zero")) } else { Ok(()) }
 }
 
@@ -114,31 +116,31 @@ pub(super) fn pow(cx: &EvalCx<'_>) -> Evaluated {
     if base.is_integer() && exponent.is_integer() {
         let exponents = integers(pair.b)?;
         return by_dtype!(base, T: integer => {
-            let bases = pair.a.view::<T>()?;
+            let bases = T::read(pair.a)?;
             if exponents.iter().any(|e| *e < 0) && bases.contains(&0) {
                 cx.open("zero to a negative power")?;
             }
-            one(tensor::<T>(&pair.out, map2((&bases, &pair.a_dims), (&exponents, &pair.b_dims), &pair.out, integer_power::<T>))?)
+            let powers = map2((&bases, &pair.a_dims), (&exponents, &pair.b_dims), &pair.out, integer_power::<T>);
+            one(T::write(base, &pair.out, powers)?)
         }, else Err(cx.wrong_dtype(base)));
     }
     let exponents = pair.b.to_f64().ok_or_else(|| cx.wrong_dtype(exponent))?;
-    by_dtype!(base, T: number => {
-        let bases = pair.a.view::<T>()?;
-        // Squares are by far the most frequent power.
-        let result: Vec<f64> = match exponents.as_slice() {
-            [two] if *two == 2.0 && pair.a_dims == pair.out => bases.iter().map(|x| x.wide() * x.wide()).collect(),
-            _ => map2((&bases, &pair.a_dims), (&exponents, &pair.b_dims), &pair.out, |x: T, e| libm::pow(x.wide(), e)),
-        };
-        if !T::FLOAT && result.iter().any(|x| !(T::LOWEST.wide() - 1.0 < *x && *x < T::HIGHEST.wide() + 1.0)) {
+    if !is_number(base) {
+        return Err(cx.wrong_dtype(base));
+    }
+    let bases = Numbers::of(pair.a)?.all();
+    // Squares are by far the most frequent power.
+    let result: Vec<f64> = match exponents.as_slice() {
+        [two] if *two == 2.0 && pair.a_dims == pair.out => bases.iter().map(|x| x * x).collect(),
+        _ => map2((&bases, &pair.a_dims), (&exponents, &pair.b_dims), &pair.out, libm::pow),
+    };
+    if base.is_integer() {
+        let (least, most) = limits(base);
+        if result.iter().any(|x| !(least as f64 - 1.0 < *x && *x < most as f64 + 1.0)) {
             cx.open("a power outside the integer's range")?;
         }
-        one(tensor::<T>(&pair.out, result.into_iter().map(T::narrow).collect())?)
-    }, else Err(cx.wrong_dtype(base)))
-}
-
-fn integers(tensor: &Tensor) -> Result<Vec<i128>, EvalError> {
-    by_dtype!(tensor.dtype(), T: integer => Ok(tensor.view::<T>()?.iter().map(|x| i128::from(*x)).collect()),
-        else Err(EvalError::Unsupported(format!("{} as an integer", tensor.dtype()))))
+    }
+    one(from_f64(base, &pair.out, result)?)
 }
 
 fn integer_power<T: Integer>(base: T, exponent: i128) -> T {

@@ -11,7 +11,8 @@ use half::{bf16, f16};
 
 use super::cx::one;
 use super::layout::dims;
-use super::number::{Cell, Integer, Number, bools, by_dtype, tensor, truths};
+use super::number::{Cell, Number, bools, by_dtype, tensor, truths};
+use super::stored::{cut, from_integers, integers, is_number, limits, rounded};
 use super::{EvalCx, EvalError, Evaluated};
 
 pub(super) fn cast(op: &Cast, cx: &EvalCx<'_>) -> Evaluated {
@@ -44,60 +45,64 @@ fn convert(x: &Tensor, to: DType, cx: &EvalCx<'_>) -> Evaluated {
     match (from, to) {
         (DType::String, _) => from_strings(x, to, cx),
         (_, DType::String) => to_strings(x, cx),
-        (DType::Bool, _) => by_dtype!(to, T: number => {
-            one(tensor::<T>(&shape, truths(x)?.into_iter().map(|b| if b == 0 { T::ZERO } else { T::ONE }).collect())?)
-        }, else unsupported(from, to)),
+        (DType::Bool, _) => match to {
+            to if to.is_float() => one(rounded(to, &shape, &truths(x)?.into_iter().map(f64::from).collect::<Vec<_>>())
+                .map_err(|_| uncastable(from, to))?),
+            to if to.is_integer() => one(cut(to, &shape, truths(x)?.into_iter().map(i64::from).collect())?),
+            _ => Err(uncastable(from, to)),
+        },
         // NaN and denormals are true.
         (_, DType::Bool) => by_dtype!(from, T: number => {
-            one(bools(&shape, x.view::<T>()?.iter().map(|x| u8::from(*x != T::ZERO)).collect())?)
-        }, else unsupported(from, to)),
+            one(bools(&shape, T::read(x)?.iter().map(|x| u8::from(*x != T::ZERO)).collect())?)
+        }, else Err(uncastable(from, to))),
         // Through one wide type, so that there are as many loops as types, not as many as pairs. Both are exact.
         _ if from.is_float() => {
             let wide = x.to_f64().ok_or_else(|| cx.wrong_dtype(from))?;
             if to.is_integer() {
                 return floats_to_integers(&wide, &shape, to, cx);
             }
-            by_dtype!(to, B: float => one(tensor::<B>(&shape, wide.into_iter().map(B::narrow).collect())?),
-                else unsupported(from, to))
+            one(rounded(to, &shape, &wide).map_err(|_| uncastable(from, to))?)
         }
-        _ => {
-            let wide: Vec<i128> = by_dtype!(from, A: integer => {
-                x.view::<A>()?.iter().map(|x| i128::from(*x)).collect()
-            }, else return unsupported(from, to));
-            by_dtype!(to, B: number => one(tensor::<B>(&shape, wide.into_iter().map(B::from_integer).collect())?),
-                else unsupported(from, to))
+        _ if from.is_integer() && is_number(to) => {
+            let wide = integers(x)?;
+            one(from_integers(to, &shape, wide).map_err(|_| uncastable(from, to))?)
         }
+        _ => Err(uncastable(from, to)),
     }
 }
 
-fn unsupported(from: DType, to: DType) -> Evaluated {
-    Err(EvalError::Unsupported(format!("a cast from {from} to {to}")))
+fn uncastable(from: DType, to: DType) -> EvalError {
+    EvalError::Unsupported(format!("a cast from {from} to {to}"))
 }
 
 fn floats_to_integers(x: &[f64], shape: &[usize], to: DType, cx: &EvalCx<'_>) -> Evaluated {
-    by_dtype!(to, T: integer => {
-        let (low, high) = (T::LOWEST.wide(), T::HIGHEST.wide());
-        // For the 64-bit types the maximum rounds up to a power of two, which is outside.
-        let fits = |x: f64| x >= low && if T::BITS == 64 { x < high } else { x <= high };
-        if x.iter().any(|x| !fits(x.trunc())) {
-            cx.open(&format!("a cast to {to} of a number outside its range"))?;
-        }
-        let outside = |x: f64| -> T {
-            let wide = if T::BITS < 32 || T::SIGNED && T::BITS == 32 { through_i32(x) } else { through_i64(x) };
-            T::from_integer(wide)
-        };
-        one(tensor::<T>(shape, x.iter().map(|x| { let t = x.trunc(); if fits(t) { T::narrow(t) } else { outside(t) } }).collect())?)
-    }, else unsupported(DType::F64, to))
+    if !to.is_integer() {
+        return Err(uncastable(DType::F64, to));
+    }
+    let (least, most) = limits(to);
+    let (low, high) = (least as f64, most as f64);
+    // For the 64-bit types the maximum rounds up to a power of two, which is outside.
+    let fits = |x: f64| x >= low && if to.bits() == 64 { x < high } else { x <= high };
+    if x.iter().any(|x| !fits(x.trunc())) {
+        cx.open(&format!("a cast to {to} of a number outside its range"))?;
+    }
+    let through = if to.bits() < 32 || to == DType::I32 { through_i32 } else { through_i64 };
+    let whole = |x: f64| match x.trunc() {
+        within if fits(within) && to == DType::U64 => within as u64 as i64,
+        within if fits(within) => within as i64,
+        _ => through(x),
+    };
+    one(cut(to, shape, x.iter().map(|x| whole(*x)).collect())?)
 }
 
-fn through_i32(x: f64) -> i128 {
+fn through_i32(x: f64) -> i64 {
     let fits = x >= f64::from(i32::MIN) && x <= f64::from(i32::MAX);
-    i128::from(if fits { x as i32 } else { i32::MIN })
+    i64::from(if fits { x as i32 } else { i32::MIN })
 }
 
-fn through_i64(x: f64) -> i128 {
+fn through_i64(x: f64) -> i64 {
     let fits = x >= i64::MIN as f64 && x < i64::MAX as f64;
-    i128::from(if fits { x as i64 } else { i64::MIN })
+    if fits { x as i64 } else { i64::MIN }
 }
 
 /// Decimal and scientific numbers, INF and NaN in any case, blanks around them.
@@ -109,12 +114,14 @@ fn from_strings(x: &Tensor, to: DType, cx: &EvalCx<'_>) -> Evaluated {
     if to.is_integer() {
         let parsed: Option<Vec<i128>> = numbers.iter().map(|text| text.parse().ok()).collect();
         if let Some(integers) = parsed {
-            return by_dtype!(to, T: integer => {
-                if integers.iter().any(|x| i128::from(T::from_integer(*x)) != *x) {
-                    cx.open("a string that stands for an integer outside the range")?;
-                }
-                one(tensor::<T>(&shape, integers.into_iter().map(T::from_integer).collect())?)
-            }, else unsupported(DType::String, to));
+            if !to.is_integer() {
+                return Err(uncastable(DType::String, to));
+            }
+            let (least, most) = limits(to);
+            if integers.iter().any(|x| !(least..=most).contains(x)) {
+                cx.open("a string that stands for an integer outside the range")?;
+            }
+            return one(from_integers(to, &shape, integers)?);
         }
         cx.open("a string that is no integer, cast to one")?;
     }
@@ -129,8 +136,7 @@ fn from_strings(x: &Tensor, to: DType, cx: &EvalCx<'_>) -> Evaluated {
     match to {
         DType::Bool => one(bools(&shape, parsed.into_iter().map(|x| u8::from(x != 0.0)).collect())?),
         _ if to.is_integer() => floats_to_integers(&parsed, &shape, to, cx),
-        _ => by_dtype!(to, T: float => one(tensor::<T>(&shape, parsed.into_iter().map(T::narrow).collect())?),
-            else unsupported(DType::String, to)),
+        _ => one(rounded(to, &shape, &parsed).map_err(|_| uncastable(DType::String, to))?),
     }
 }
 
@@ -144,11 +150,11 @@ fn to_strings(x: &Tensor, cx: &EvalCx<'_>) -> Evaluated {
     let strings: Vec<String> = match x.dtype() {
         DType::F32 => x.view::<f32>()?.iter().map(|x| print(x.wide(), x.to_string())).collect(),
         DType::F64 => x.view::<f64>()?.iter().map(|x| print(*x, x.to_string())).collect(),
-        DType::F16 => x.view::<f16>()?.iter().map(|x| print(x.wide(), x.to_string())).collect(),
-        DType::BF16 => x.view::<bf16>()?.iter().map(|x| print(x.wide(), x.to_string())).collect(),
+        DType::F16 => x.view::<f16>()?.iter().map(|x| print(x.to_f64(), x.to_string())).collect(),
+        DType::BF16 => x.view::<bf16>()?.iter().map(|x| print(x.to_f64(), x.to_string())).collect(),
         DType::Bool => truths(x)?.iter().map(ToString::to_string).collect(),
-        from => by_dtype!(from, T: integer => x.view::<T>()?.iter().map(ToString::to_string).collect(),
-            else return unsupported(from, DType::String)),
+        from => by_dtype!(from, T: integer => T::read(x)?.iter().map(ToString::to_string).collect(),
+            else return Err(uncastable(from, DType::String))),
     };
     one(<Bytes as Cell>::tensor(DType::String, &dims(x), strings.into_iter().map(Bytes::from).collect())?)
 }

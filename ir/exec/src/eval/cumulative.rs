@@ -4,7 +4,7 @@ use edgesmith_ir::op::{CumProd, CumSum};
 
 use super::cx::one;
 use super::layout::{around, dims};
-use super::number::{Number, by_dtype, tensor};
+use super::number::{Number, by_dtype};
 use super::{EvalCx, Evaluated};
 
 pub(super) fn cum_sum(op: &CumSum, cx: &EvalCx<'_>) -> Evaluated {
@@ -26,7 +26,7 @@ fn running(cx: &EvalCx<'_>, exclusive: bool, reverse: bool, product: bool) -> Ev
     let step = |k: usize| if reverse { extent - 1 - k } else { k } * inner;
     macro_rules! walk {
         ($T:ty, $A:ty, $start:expr, $combine:expr, $finish:expr) => {{
-            let elements = x.view::<$T>()?;
+            let elements = <$T>::read(x)?;
             let mut result = vec![<$T>::ZERO; elements.len()];
             for place in places {
                 let mut total: $A = $start;
@@ -37,7 +37,7 @@ fn running(cx: &EvalCx<'_>, exclusive: bool, reverse: bool, product: bool) -> Ev
                     result[at] = $finish(if exclusive { before } else { total });
                 }
             }
-            one(tensor::<$T>(&shape, result)?)
+            one(<$T>::write(x.dtype(), &shape, result)?)
         }};
     }
     if x.dtype().is_float() {

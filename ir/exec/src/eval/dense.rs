@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use edgesmith_ir::{DType, Tensor};
 
 use super::layout::strides;
-use super::number::{self, Number, by_dtype};
+use super::stored;
 use super::{EvalCx, EvalError, Evaluated};
 use crate::Value;
 
@@ -102,13 +102,12 @@ impl Dense {
 
 /// Rounds f64 elements once to a float type.
 pub(super) fn rounded(dtype: DType, shape: &[usize], data: &[f64]) -> Result<Tensor, EvalError> {
-    by_dtype!(dtype, T: float => number::tensor::<T>(shape, data.iter().map(|x| T::narrow(*x)).collect()),
-        else Err(unsupported(format!("floats as {dtype}"))))
+    stored::rounded(dtype, shape, data)
 }
 
 /// An f64 rounded once to a float type and widened again; other types leave it as it is.
 pub(super) fn round_to(dtype: DType, x: f64) -> f64 {
-    by_dtype!(dtype, T: float => T::narrow(x).wide(), else x)
+    stored::settled(dtype, x)
 }
 
 /// Elements of a tensor, read as f64 where they are needed.

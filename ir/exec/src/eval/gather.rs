@@ -8,7 +8,7 @@ use edgesmith_ir::op::{
 use super::cx::one;
 use super::layout::{Dims, around, count, dims, strides};
 use super::movement::unmovable;
-use super::number::{Cell, Number, by_dtype, tensor};
+use super::number::{Cell, Number, by_dtype};
 use super::{EvalCx, EvalError, Evaluated};
 
 /// Indices within an axis; negative ones count from its end.
@@ -162,14 +162,15 @@ fn write(cx: &EvalCx<'_>, offsets: &[usize], length: usize, reduction: ScatterRe
             ScatterReduction::Max => T::greater,
             _ => T::lesser,
         };
-        let mut result = x.view::<T>()?.into_owned();
-        let updates = updates.view::<T>()?;
+        let dtype = x.dtype();
+        let mut result = T::read(x)?.into_owned();
+        let updates = T::read(updates)?;
         for (k, offset) in offsets.iter().enumerate() {
             for (slot, update) in result[*offset..offset + length].iter_mut().zip(&updates[k * length..]) {
-                *slot = combine(*slot, *update);
+                *slot = combine(*slot, *update).settled(dtype);
             }
         }
-        one(tensor::<T>(&shape, result)?)
+        one(T::write(dtype, &shape, result)?)
     }, else Err(cx.wrong_dtype(x.dtype())))
 }
 

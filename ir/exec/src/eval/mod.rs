@@ -2,8 +2,8 @@
 //!
 //! Data movement, integers and IEEE elementwise operators are exact; transcendental functions, reductions and products
 //! are computed in f64 and rounded once. One file per family of operators, named as in `edgesmith_ir::op`; what they
-//! share stands in `cx` (operands and results), `layout` (extents, strides, broadcasting), `number` (element types),
-//! `map` (elementwise loops), `dense` (elements widened to f64) and `gemm` (products in f64). Operators with regions are run by the reference engine.
+//! share stands in `cx` (operands and results), `layout` (extents, strides, broadcasting), `number` (the types
+//! computed in), `stored` (the types stored), `map` (elementwise loops), `dense` (elements widened to f64) and `gemm` (products in f64). Operators with regions are run by the reference engine.
 
 use edgesmith_ir::Op;
 
@@ -15,6 +15,7 @@ mod gemm;
 mod layout;
 mod map;
 mod number;
+mod stored;
 
 mod activation;
 mod attention;
@@ -45,7 +46,8 @@ mod vision;
 
 pub(crate) use cx::{EvalCx, Evaluated};
 pub(crate) use movement::{densify, empty, slice_at, stack, transposed};
-pub(crate) use number::{Cell, Number, by_dtype};
+pub(crate) use number::{Cell, by_dtype};
+pub(crate) use stored::cut;
 
 /// Why an operator cannot be evaluated on these operands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,26 +1,32 @@
-//! Element types as Rust types: arithmetic, rounding, and the choice of a type by dtype.
+//! Numbers as Rust types, and the choice of a type by dtype.
+//!
+//! Operators are compiled for four types only: [`Number::read`] widens what a tensor stores to one of them and
+//! [`Number::write`] brings the results back. f16 and bf16 are computed in f64 and rounded once; integers below 64 bits in
+//! i64, of whose results the low bits are what wrapping in the narrow type would have given.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use edgesmith_ir::{DType, Element, Tensor};
-use half::{bf16, f16};
 
 use super::EvalError;
 use super::layout;
+use super::stored;
 
-/// A number that operators compute with. Integers wrap; f16 and bf16 are computed in f64 and rounded once.
+/// A number that operators compute with: f32, f64, i64 or u64. Integers wrap.
 pub(crate) trait Number: Element + PartialOrd + Default + std::fmt::Debug {
     /// Zero.
     const ZERO: Self;
     /// One.
     const ONE: Self;
-    /// The least value: minus infinity, or the minimum.
-    const LOWEST: Self;
-    /// The greatest value: infinity, or the maximum.
-    const HIGHEST: Self;
     /// Whether it is a float.
     const FLOAT: bool;
+    /// The elements of a tensor, of a dtype that this type stands for.
+    fn read(tensor: &Tensor) -> Result<Cow<'_, [Self]>, EvalError>;
+    /// A tensor of a dtype that this type stands for: floats rounded once, of integers the low bits.
+    fn write(dtype: DType, dims: &[usize], elements: Vec<Self>) -> Result<Tensor, EvalError>;
+    /// What is left of it once it has been stored under a dtype. Integers need it only where they are compared.
+    fn settled(self, dtype: DType) -> Self;
     /// Sum.
     fn plus(self, other: Self) -> Self;
     /// Difference.
@@ -35,8 +41,8 @@ pub(crate) trait Number: Element + PartialOrd + Default + std::fmt::Debug {
     fn wide(self) -> f64;
     /// Rounded once for floats; truncated and clamped for integers (NaN gives 0).
     fn narrow(x: f64) -> Self;
-    /// An integer rounded once for floats; its low bits for integers.
-    fn from_integer(x: i128) -> Self;
+    /// An integer: rounded for floats, the low bits for integers.
+    fn low(x: i128) -> Self;
     /// Whether it is NaN.
     fn nan(self) -> bool {
         false
@@ -51,10 +57,10 @@ pub(crate) trait Number: Element + PartialOrd + Default + std::fmt::Debug {
     }
 }
 
-/// An integer of 8 to 64 bits.
+/// An integer that operators compute with: i64 or u64.
 pub(crate) trait Integer: Number + Into<i128> {
-    /// Whether it is signed.
-    const SIGNED: bool;
+    /// All bits if it is signed, else none.
+    const SIGN: Self;
     /// Every bit inverted.
     fn not(self) -> Self;
     /// Bits moved up; zero when all of them leave, as for a negative count.
@@ -64,12 +70,13 @@ pub(crate) trait Integer: Number + Into<i128> {
 }
 
 macro_rules! floats {
-    ($($t:ty),*) => { $(impl Number for $t {
+    ($($t:ty: $read:expr, $write:expr, $settled:expr;)*) => { $(impl Number for $t {
         const ZERO: Self = 0.0;
         const ONE: Self = 1.0;
-        const LOWEST: Self = <$t>::NEG_INFINITY;
-        const HIGHEST: Self = <$t>::INFINITY;
         const FLOAT: bool = true;
+        fn read(tensor: &Tensor) -> Result<Cow<'_, [Self]>, EvalError> { $read(tensor) }
+        fn write(dtype: DType, dims: &[usize], elements: Vec<Self>) -> Result<Tensor, EvalError> { $write(dtype, dims, elements) }
+        fn settled(self, dtype: DType) -> Self { $settled(dtype, self) }
         fn plus(self, other: Self) -> Self { self + other }
         fn minus(self, other: Self) -> Self { self - other }
         fn times(self, other: Self) -> Self { self * other }
@@ -77,51 +84,23 @@ macro_rules! floats {
         fn remainder(self, other: Self) -> Self { self % other }
         fn wide(self) -> f64 { f64::from(self) }
         fn narrow(x: f64) -> Self { x as Self }
-        fn from_integer(x: i128) -> Self { x as Self }
+        fn low(x: i128) -> Self { x as Self }
         fn nan(self) -> bool { self.is_nan() }
     })* };
 }
-floats!(f32, f64);
-
-macro_rules! halves {
-    ($($t:ty = $narrow:expr),*) => { $(impl Number for $t {
-        const ZERO: Self = <$t>::ZERO;
-        const ONE: Self = <$t>::ONE;
-        const LOWEST: Self = <$t>::NEG_INFINITY;
-        const HIGHEST: Self = <$t>::INFINITY;
-        const FLOAT: bool = true;
-        fn plus(self, other: Self) -> Self { Self::narrow(self.wide() + other.wide()) }
-        fn minus(self, other: Self) -> Self { Self::narrow(self.wide() - other.wide()) }
-        fn times(self, other: Self) -> Self { Self::narrow(self.wide() * other.wide()) }
-        fn over(self, other: Self) -> Self { Self::narrow(self.wide() / other.wide()) }
-        fn remainder(self, other: Self) -> Self { Self::narrow(self.wide() % other.wide()) }
-        fn wide(self) -> f64 { f64::from(self.to_f32()) }
-        fn narrow(x: f64) -> Self { $narrow(round_to_odd(x)) }
-        fn from_integer(x: i128) -> Self { Self::narrow(keep_inexact(x)) }
-        fn nan(self) -> bool { self.is_nan() }
-    })* };
-}
-halves!(f16 = f16::from_f32, bf16 = bf16::from_f32);
-
-/// The f32 that is exact, or else of the two neighbours the one with an odd significand. A second rounding to at most 22
-/// bits then gives what a single rounding of `x` would have given; rounding to nearest twice does not.
-fn round_to_odd(x: f64) -> f32 {
-    let near = x as f32;
-    let back = f64::from(near);
-    if back == x || x.is_nan() || near.to_bits() & 1 == 1 && near.is_finite() {
-        return near;
-    }
-    // The other neighbour lies on x's side of the even one: one step in magnitude.
-    if back.abs() > x.abs() { f32::from_bits(near.to_bits() - 1) } else { f32::from_bits(near.to_bits() + 1) }
+floats! {
+    f32: stored::own, stored::kept, stored::same;
+    f64: stored::halves, stored::from_f64, stored::settled;
 }
 
 macro_rules! integers {
-    ($($t:ty),*) => { $(impl Number for $t {
+    ($($t:ty: $sign:expr, $read:expr, $write:expr;)*) => { $(impl Number for $t {
         const ZERO: Self = 0;
         const ONE: Self = 1;
-        const LOWEST: Self = <$t>::MIN;
-        const HIGHEST: Self = <$t>::MAX;
         const FLOAT: bool = false;
+        fn read(tensor: &Tensor) -> Result<Cow<'_, [Self]>, EvalError> { $read(tensor) }
+        fn write(dtype: DType, dims: &[usize], elements: Vec<Self>) -> Result<Tensor, EvalError> { $write(dtype, dims, elements) }
+        fn settled(self, _: DType) -> Self { self }
         fn plus(self, other: Self) -> Self { self.wrapping_add(other) }
         fn minus(self, other: Self) -> Self { self.wrapping_sub(other) }
         fn times(self, other: Self) -> Self { self.wrapping_mul(other) }
@@ -129,28 +108,29 @@ macro_rules! integers {
         fn remainder(self, other: Self) -> Self { if other == 0 { 0 } else { self.wrapping_rem(other) } }
         fn wide(self) -> f64 { self as f64 }
         fn narrow(x: f64) -> Self { x as Self }
-        fn from_integer(x: i128) -> Self { x as Self }
+        fn low(x: i128) -> Self { x as Self }
     }
     impl Integer for $t {
-        #[allow(unused_comparisons, reason = "unsigned types")]
-        const SIGNED: bool = <$t>::MIN < 0;
+        const SIGN: Self = $sign;
         fn not(self) -> Self { !self }
         fn shift_left(self, by: Self) -> Self { u32::try_from(by).ok().and_then(|by| self.checked_shl(by)).unwrap_or(0) }
         fn shift_right(self, by: Self) -> Self {
-            u32::try_from(by).ok().and_then(|by| self.checked_shr(by)).unwrap_or(if Self::SIGNED { self >> (Self::BITS - 1) } else { 0 })
+            u32::try_from(by).ok().and_then(|by| self.checked_shr(by)).unwrap_or(self >> (Self::BITS - 1) & Self::SIGN)
         }
     })* };
 }
-integers!(i8, i16, i32, i64, u8, u16, u32, u64);
+integers! {
+    i64: -1, stored::narrow_integers, stored::cut;
+    u64: 0, stored::own, stored::kept;
+}
 
-/// An integer as f64 whose lowest bit is set when it is not exact, so that a later rounding to fewer bits is right.
-fn keep_inexact(x: i128) -> f64 {
-    let magnitude = x.unsigned_abs();
-    let shift = (128 - magnitude.leading_zeros()).saturating_sub(53);
-    let kept = magnitude >> shift;
-    let sticky = u128::from(kept << shift != magnitude);
-    let wide = ((kept | sticky) << shift) as f64;
-    if x < 0 { -wide } else { wide }
+/// The elements of a tensor that must be of that dtype.
+pub(crate) fn read_as<T: Number>(tensor: &Tensor, dtype: DType) -> Result<Cow<'_, [T]>, EvalError> {
+    if tensor.dtype() == dtype {
+        T::read(tensor)
+    } else {
+        Err(edgesmith_ir::TensorError::DType { wanted: dtype, found: tensor.dtype() }.into())
+    }
 }
 
 /// What an element is to an operator that only moves elements: bytes of a width, or a string.
@@ -216,20 +196,18 @@ pub(crate) fn truths(tensor: &Tensor) -> Result<Vec<u8>, EvalError> {
     Ok(tensor.dense_bytes()?.iter().map(|byte| u8::from(*byte != 0)).collect())
 }
 
-/// Evaluates `$body` with `$T` standing for the Rust type of a dtype of a class (`float`, `integer`, `number`), or for the
-/// bytes of its width (`cell`); `$other` for all other dtypes.
+/// Evaluates `$body` with `$T` standing for the type that a dtype of a class (`float`, `integer`, `number`) is computed in,
+/// or for the bytes of its width (`cell`); `$other` for all other dtypes.
 macro_rules! by_dtype {
     ($dtype:expr, $T:ident: float => $body:expr, else $other:expr) => {
-        $crate::eval::by_dtype!(@ $dtype, $T, $body, $other; F32 f32, F64 f64, F16 half::f16, BF16 half::bf16)
+        $crate::eval::by_dtype!(@ $dtype, $T, $body, $other; F32 => f32, F64 | F16 | BF16 => f64)
     };
     ($dtype:expr, $T:ident: integer => $body:expr, else $other:expr) => {
-        $crate::eval::by_dtype!(@ $dtype, $T, $body, $other;
-            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
+        $crate::eval::by_dtype!(@ $dtype, $T, $body, $other; I64 | I32 | I16 | I8 | U32 | U16 | U8 => i64, U64 => u64)
     };
     ($dtype:expr, $T:ident: number => $body:expr, else $other:expr) => {
         $crate::eval::by_dtype!(@ $dtype, $T, $body, $other;
-            F32 f32, F64 f64, F16 half::f16, BF16 half::bf16,
-            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
+            F32 => f32, F64 | F16 | BF16 => f64, I64 | I32 | I16 | I8 | U32 | U16 | U8 => i64, U64 => u64)
     };
     ($dtype:expr, $T:ident: cell => $body:expr, else $other:expr) => {
         match ($dtype, $dtype.whole_bytes()) {
@@ -247,10 +225,10 @@ macro_rules! by_dtype {
             _ => $other,
         }
     };
-    (@ $dtype:expr, $T:ident, $body:expr, $other:expr; $($variant:ident $t:ty),*) => {
+    (@ $dtype:expr, $T:ident, $body:expr, $other:expr; $($($variant:ident)|+ => $t:ty),*) => {
         match $dtype {
             $(#[allow(clippy::absurd_extreme_comparisons, reason = "the body is written for signed types as well")]
-            edgesmith_ir::DType::$variant => { type $T = $t; $body })*
+            $(edgesmith_ir::DType::$variant)|+ => { type $T = $t; $body })*
             _ => $other,
         }
     };
@@ -262,28 +240,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_rounded_once() {
-        // Rounding through f32 first would lose the last bit and then break the tie to even.
-        let x = 1.0 + 2f64.powi(-11) + 2f64.powi(-40);
-        assert_eq!(f16::narrow(x).to_f64(), 1.0 + 2f64.powi(-10));
-        assert_eq!(f16::narrow(1.0 + 2f64.powi(-11)).to_f64(), 1.0);
-        assert_eq!(f16::narrow(-x).to_f64(), -1.0 - 2f64.powi(-10));
-        assert_eq!(f16::narrow(65519.99).to_f64(), 65504.0);
-        assert_eq!(f16::narrow(65520.0), f16::INFINITY);
-        assert_eq!(f16::narrow(1e300), f16::INFINITY);
-        assert_eq!(f16::narrow(2f64.powi(-25)).to_f64(), 0.0);
-        assert_eq!(f16::narrow(2f64.powi(-25) * 1.000_000_1).to_f64(), 2f64.powi(-24));
-        let y = 1.0 + 2f64.powi(-8) + 2f64.powi(-40);
-        assert_eq!(bf16::narrow(y).to_f64(), 1.0 + 2f64.powi(-7));
-        assert_eq!(bf16::narrow(-1e300), bf16::NEG_INFINITY);
-        assert!(f16::narrow(f64::NAN).is_nan());
-        assert!(f16::narrow(-0.0).is_sign_negative());
-    }
-
-    #[test]
     fn integers_wrap_and_nan_wins() {
-        assert_eq!(i8::MIN.over(-1), i8::MIN);
-        assert_eq!(200_u8.plus(100), 44);
+        assert_eq!(i64::MIN.over(-1), i64::MIN);
+        assert_eq!((-8_i64).shift_right(64), -1);
+        assert_eq!(u64::MAX.shift_right(64), 0);
         assert!(f32::NAN.greater(1.0).is_nan());
         assert!(1.0_f32.greater(f32::NAN).is_nan());
         assert!(1.0_f32.lesser(f32::NAN).is_nan());

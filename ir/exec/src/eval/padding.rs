@@ -6,7 +6,7 @@ use edgesmith_ir::op::{CenterCropPad, Col2Im, Pad, PadMode};
 use super::cx::one;
 use super::layout::{Dims, Loops, count, dims, strides};
 use super::movement::{picked, unmovable};
-use super::number::{Cell, Number, by_dtype, tensor};
+use super::number::{Cell, Number, by_dtype};
 use super::{EvalCx, EvalError, Evaluated};
 
 /// Elements added before and after each axis; negative ones are taken away.
@@ -174,7 +174,7 @@ pub(super) fn col2im(op: &Col2Im, cx: &EvalCx<'_>) -> Evaluated {
     let plane: usize = image.iter().product();
     let (image_strides, block_strides, place_strides) = (strides(&image), strides(&block), strides(&places));
     by_dtype!(x.dtype(), T: number => {
-        let source = x.view::<T>()?;
+        let source = T::read(x)?;
         let mut result = vec![T::ZERO; total];
         for (at, value) in source.iter().enumerate() {
             let (place, row) = (at % columns, at / columns);
@@ -185,9 +185,9 @@ pub(super) fn col2im(op: &Col2Im, cx: &EvalCx<'_>) -> Evaluated {
             }).sum();
             if let Some(offset) = offset {
                 let slot = &mut result[channel * plane + offset];
-                *slot = slot.plus(*value);
+                *slot = slot.plus(*value).settled(x.dtype());
             }
         }
-        one(tensor::<T>(&out, result)?)
+        one(T::write(x.dtype(), &out, result)?)
     }, else Err(cx.wrong_dtype(x.dtype())))
 }

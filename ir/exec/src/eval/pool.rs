@@ -8,7 +8,7 @@ use edgesmith_ir::{DType, Tensor};
 use super::cx::one;
 use super::dense::{Dense, Numbers, answer, invalid, rounded, shape_of, step, unsupported};
 use super::number;
-use super::product::cut;
+use super::stored::cut;
 use super::{EvalCx, EvalError, Evaluated};
 
 /// The windows of a pooling over planes of one input.

@@ -11,8 +11,10 @@ use edgesmith_ir::op::{
 use edgesmith_ir::{DType, Tensor};
 
 use super::cx::one;
+use super::dense::Numbers;
 use super::layout::{Dims, Loops, count, dims, strides};
-use super::number::{Number, bools, by_dtype, tensor, truths};
+use super::number::{Number, bools, by_dtype, truths};
+use super::stored::{from_f64, from_integers, is_number, limits};
 use super::{EvalCx, EvalError, Evaluated};
 
 /// What is reduced, and how the result is laid out.
@@ -72,23 +74,35 @@ impl<'a> Reduction<'a> {
     }
 }
 
-/// A reduction of numbers by a sum or product: `$f` is the elementwise part before, in f64 for floats; `$wide` combines
-/// in f64, `$exact` in the integer type; `$finish` is the elementwise part after (floats only).
+/// A fold of floats in f64. Those of f32 are read where they lie; the others are widened first.
+fn fold_floats(r: &Reduction<'_>, start: f64, combine: impl Fn(&mut f64, f64)) -> Result<Vec<f64>, EvalError> {
+    Ok(if r.x.dtype() == DType::F32 {
+        r.fold(&r.x.view::<f32>()?, start, |sum: &mut f64, x: f32| combine(sum, f64::from(x)))
+    } else {
+        r.fold(&Numbers::of(r.x)?.all(), start, |sum: &mut f64, x: f64| combine(sum, x))
+    })
+}
+
+/// A sum or a product: `$float` combines in f64, `$integer` in the integer type.
 macro_rules! accumulate {
     ($op:expr, $cx:expr, start: $start:expr, $T:ident => float: $float:expr, integer: $integer:expr) => {{
         let r = Reduction::new($cx, $op.keepdims, $op.noop_with_empty_axes)?;
         let dtype = r.x.dtype();
-        if dtype.is_float() {
-            by_dtype!(dtype, $T: float => {
-                let sums = r.fold(&r.x.view::<$T>()?, f64::from($start), |sum: &mut f64, x: $T| $float(sum, x.wide()));
-                one(tensor::<$T>(&r.out, sums.into_iter().map($T::narrow).collect())?)
-            }, else Err($cx.wrong_dtype(dtype)))
-        } else {
-            by_dtype!(dtype, $T: integer => {
-                one(tensor::<$T>(&r.out, r.fold(&r.x.view::<$T>()?, $T::from_integer($start), $integer))?)
-            }, else Err($cx.wrong_dtype(dtype)))
-        }
+        by_dtype!(dtype, $T: integer => {
+            one($T::write(dtype, &r.out, r.fold(&$T::read(r.x)?, $T::low($start), $integer))?)
+        }, else {
+            is_computed($cx, dtype)?;
+            one(from_f64(dtype, &r.out, fold_floats(&r, f64::from($start as i32), $float)?)?)
+        })
     }};
+}
+
+fn add(sum: &mut f64, x: f64) {
+    *sum += x;
+}
+
+fn add_square(sum: &mut f64, x: f64) {
+    *sum += x * x;
 }
 
 fn magnitude<T: Number>(x: T) -> T {
@@ -96,7 +110,7 @@ fn magnitude<T: Number>(x: T) -> T {
 }
 
 pub(super) fn reduce_sum(op: &ReduceSum, cx: &EvalCx<'_>) -> Evaluated {
-    accumulate!(op, cx, start: 0, T => float: |sum: &mut f64, x| *sum += x, integer: |sum, x| *sum = sum.plus(x))
+    accumulate!(op, cx, start: 0, T => float: add, integer: |sum, x| *sum = sum.plus(x))
 }
 
 pub(super) fn reduce_prod(op: &ReduceProd, cx: &EvalCx<'_>) -> Evaluated {
@@ -105,8 +119,7 @@ pub(super) fn reduce_prod(op: &ReduceProd, cx: &EvalCx<'_>) -> Evaluated {
 }
 
 pub(super) fn reduce_sum_square(op: &ReduceSumSquare, cx: &EvalCx<'_>) -> Evaluated {
-    accumulate!(op, cx, start: 0, T => float: |sum: &mut f64, x| *sum += x * x,
-        integer: |sum, x| *sum = sum.plus(x.times(x)))
+    accumulate!(op, cx, start: 0, T => float: add_square, integer: |sum, x| *sum = sum.plus(x.times(x)))
 }
 
 pub(super) fn reduce_l1(op: &ReduceL1, cx: &EvalCx<'_>) -> Evaluated {
@@ -119,40 +132,45 @@ fn through_f64(
     cx: &EvalCx<'_>,
     r: &Reduction<'_>,
     combine: impl Fn(&mut f64, f64),
-    finish: impl Fn(f64) -> f64,
+    finish: &dyn Fn(f64) -> f64,
 ) -> Evaluated {
-    by_dtype!(r.x.dtype(), T: number => {
-        let sums = r.fold(&r.x.view::<T>()?, 0.0, |sum: &mut f64, x: T| combine(sum, x.wide()));
-        one(tensor::<T>(&r.out, sums.into_iter().map(|sum| T::narrow(finish(sum))).collect())?)
-    }, else Err(cx.wrong_dtype(r.x.dtype())))
+    is_computed(cx, r.x.dtype())?;
+    let mut sums = fold_floats(r, 0.0, combine)?;
+    sums.iter_mut().for_each(|sum| *sum = finish(*sum));
+    one(from_f64(r.x.dtype(), &r.out, sums)?)
+}
+
+fn is_computed(cx: &EvalCx<'_>, dtype: DType) -> Result<(), EvalError> {
+    if is_number(dtype) { Ok(()) } else { Err(cx.wrong_dtype(dtype)) }
 }
 
 pub(super) fn reduce_l2(op: &ReduceL2, cx: &EvalCx<'_>) -> Evaluated {
     let r = Reduction::new(cx, op.keepdims, op.noop_with_empty_axes)?;
-    through_f64(cx, &r, |sum, x| *sum += x * x, f64::sqrt)
+    through_f64(cx, &r, add_square, &f64::sqrt)
 }
 
 pub(super) fn reduce_log_sum(op: &ReduceLogSum, cx: &EvalCx<'_>) -> Evaluated {
     let r = Reduction::new(cx, op.keepdims, op.noop_with_empty_axes)?;
-    through_f64(cx, &r, |sum, x| *sum += x, libm::log)
+    through_f64(cx, &r, add, &libm::log)
 }
 
 /// The maximum is subtracted first; where it is infinite there is nothing to subtract.
 pub(super) fn reduce_log_sum_exp(op: &ReduceLogSumExp, cx: &EvalCx<'_>) -> Evaluated {
     let r = Reduction::new(cx, op.keepdims, op.noop_with_empty_axes)?;
-    by_dtype!(r.x.dtype(), T: number => {
-        let elements = r.x.view::<T>()?;
-        let max = r.fold(&elements, f64::NEG_INFINITY, |max: &mut f64, x: T| *max = max.greater(x.wide()));
-        let mut sums = vec![0.0_f64; r.total];
-        Loops::new(&r.dims, [&strides(&r.dims), &r.steps]).run(|[from, to], [s, t], length| {
-            for k in 0..length {
-                let shift = if max[to + k * t].is_finite() { max[to + k * t] } else { 0.0 };
-                sums[to + k * t] += libm::exp(elements[from + k * s].wide() - shift);
-            }
-        });
-        let finish = |(sum, max): (f64, &f64)| T::narrow(libm::log(sum) + if max.is_finite() { *max } else { 0.0 });
-        one(tensor::<T>(&r.out, sums.into_iter().zip(&max).map(finish).collect())?)
-    }, else Err(cx.wrong_dtype(r.x.dtype())))
+    is_computed(cx, r.x.dtype())?;
+    let elements = Numbers::of(r.x)?.all();
+    let max = r.fold(&elements, f64::NEG_INFINITY, |max: &mut f64, x: f64| *max = max.greater(x));
+    let mut sums = vec![0.0_f64; r.total];
+    Loops::new(&r.dims, [&strides(&r.dims), &r.steps]).run(|[from, to], [s, t], length| {
+        for k in 0..length {
+            let shift = if max[to + k * t].is_finite() { max[to + k * t] } else { 0.0 };
+            sums[to + k * t] += libm::exp(elements[from + k * s] - shift);
+        }
+    });
+    for (sum, max) in sums.iter_mut().zip(&max) {
+        *sum = libm::log(*sum) + if max.is_finite() { *max } else { 0.0 };
+    }
+    one(from_f64(r.x.dtype(), &r.out, sums)?)
 }
 
 /// The mean of integers truncates toward zero.
@@ -163,13 +181,22 @@ pub(super) fn reduce_mean(op: &ReduceMean, cx: &EvalCx<'_>) -> Evaluated {
     }
     let dtype = r.x.dtype();
     if dtype.is_float() {
-        return through_f64(cx, &r, |sum, x| *sum += x, |sum| sum / r.group as f64);
+        return through_f64(cx, &r, add, &|sum| sum / r.group as f64);
     }
     by_dtype!(dtype, T: integer => {
-        let sums = r.fold(&r.x.view::<T>()?, 0_i128, |sum: &mut i128, x: T| *sum += i128::from(x));
-        let mean = |sum: i128| T::from_integer(sum / r.group.max(1) as i128);
-        one(tensor::<T>(&r.out, sums.into_iter().map(mean).collect())?)
+        let mut sums = r.fold(&T::read(r.x)?, 0_i128, |sum: &mut i128, x: T| *sum += i128::from(x));
+        sums.iter_mut().for_each(|sum| *sum /= r.group.max(1) as i128);
+        one(from_integers(dtype, &r.out, sums)?)
     }, else Err(cx.wrong_dtype(dtype)))
+}
+
+/// What every element is at least (or at most); of nothing it is the maximum (or the minimum).
+fn bound<T: Number>(dtype: DType, greatest: bool) -> T {
+    if T::FLOAT {
+        return T::narrow(if greatest { f64::INFINITY } else { f64::NEG_INFINITY });
+    }
+    let (least, most) = limits(dtype);
+    T::low(if greatest { most } else { least })
 }
 
 macro_rules! extreme {
@@ -179,15 +206,16 @@ macro_rules! extreme {
             return one(bools(&r.out, r.fold(&truths(r.x)?, $bool_start, $bool))?);
         }
         by_dtype!(r.x.dtype(), $T: number => {
-            one(tensor::<$T>(&r.out, r.fold(&r.x.view::<$T>()?, $start, |best: &mut $T, x| *best = $f(*best, x)))?)
+            let start = bound::<$T>(r.x.dtype(), $start);
+            one($T::write(r.x.dtype(), &r.out, r.fold(&$T::read(r.x)?, start, |best: &mut $T, x| *best = $f(*best, x)))?)
         }, else Err($cx.wrong_dtype(r.x.dtype())))
     }};
 }
 
 pub(super) fn reduce_max(op: &ReduceMax, cx: &EvalCx<'_>) -> Evaluated {
-    extreme!(op, cx, T => T::LOWEST, T::greater, bool: 0, |best, x| *best |= x)
+    extreme!(op, cx, T => false, T::greater, bool: 0, |best, x| *best |= x)
 }
 
 pub(super) fn reduce_min(op: &ReduceMin, cx: &EvalCx<'_>) -> Evaluated {
-    extreme!(op, cx, T => T::HIGHEST, T::lesser, bool: 1, |best, x| *best &= x)
+    extreme!(op, cx, T => true, T::lesser, bool: 1, |best, x| *best &= x)
 }

@@ -39,7 +39,7 @@ fn arg(cx: &EvalCx<'_>, axis: i64, keepdims: bool, last: bool, largest: bool) ->
         return Err(cx.error("an axis without elements has no greatest or least one"));
     }
     by_dtype!(x.dtype(), T: number => {
-        let elements = x.view::<T>()?;
+        let elements = T::read(x)?;
         if elements.iter().any(|x| x.nan()) {
             cx.open("the greatest or least element beside NaN")?;
         }
@@ -77,7 +77,7 @@ pub(super) fn top_k(op: &TopK, cx: &EvalCx<'_>) -> Evaluated {
     out[axis] = count;
     let total = cx.allow(DType::I64, &out)?;
     by_dtype!(x.dtype(), T: number => {
-        let elements = x.view::<T>()?;
+        let elements = T::read(x)?;
         if elements.iter().any(|x| x.nan()) {
             cx.open("an order among NaN")?;
         }
@@ -103,7 +103,7 @@ pub(super) fn top_k(op: &TopK, cx: &EvalCx<'_>) -> Evaluated {
                 indices[to] = *index as i64;
             }
         }
-        Ok(vec![Some(tensor::<T>(&out, values)?.into()), Some(tensor::<i64>(&out, indices)?.into())])
+        Ok(vec![Some(T::write(x.dtype(), &out, values)?.into()), Some(tensor::<i64>(&out, indices)?.into())])
     }, else Err(cx.wrong_dtype(x.dtype())))
 }
 
@@ -114,7 +114,7 @@ pub(super) fn non_zero(cx: &EvalCx<'_>) -> Evaluated {
     let places: Vec<usize> = if x.dtype() == DType::Bool {
         positions(truths(x)?.iter().map(|b| *b != 0))
     } else {
-        by_dtype!(x.dtype(), T: number => positions(x.view::<T>()?.iter().map(|x| *x != T::ZERO)),
+        by_dtype!(x.dtype(), T: number => positions(T::read(x)?.iter().map(|x| *x != T::ZERO)),
             else return Err(cx.wrong_dtype(x.dtype())))
     };
     let out = [shape.len(), places.len()];
@@ -164,7 +164,7 @@ pub(super) fn unique(op: &Unique, cx: &EvalCx<'_>) -> Evaluated {
         grouped(&truths(&rows)?, &rows, Ord::cmp)
     } else {
         by_dtype!(x.dtype(), T: number => {
-            let elements = rows.view::<T>()?;
+            let elements = T::read(&rows)?;
             if elements.iter().any(|x| x.nan()) {
                 cx.open("different elements among NaN")?;
             }

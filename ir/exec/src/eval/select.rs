@@ -3,7 +3,7 @@
 use super::cx::one;
 use super::layout::{broadcast, dims};
 use super::map::map3;
-use super::number::{Cell, by_dtype, tensor, truths};
+use super::number::{Cell, Number, by_dtype, read_as, truths};
 use super::{EvalCx, EvalError, Evaluated};
 
 /// `min(max, max(x, min))` by comparisons: a minimum above the maximum gives the maximum, NaN stays NaN, and a bound of
@@ -14,17 +14,17 @@ pub(super) fn clip(cx: &EvalCx<'_>) -> Evaluated {
     by_dtype!(x.dtype(), T: number => {
         let bound = |slot: usize| -> Result<Option<T>, EvalError> {
             let Some(bound) = cx.maybe_tensor(slot)? else { return Ok(None) };
-            match bound.view::<T>()?.as_ref() {
+            match read_as::<T>(bound, x.dtype())?.as_ref() {
                 [one] => Ok(Some(*one)),
                 many => Err(cx.error(format!("a bound has {} elements, not one", many.len()))),
             }
         };
         let (min, max) = (bound(1)?, bound(2)?);
-        let clipped = x.view::<T>()?.iter().map(|x| {
+        let clipped = T::read(x)?.iter().map(|x| {
             let raised = match min { Some(min) if *x < min => min, _ => *x };
             match max { Some(max) if max < raised => max, _ => raised }
         }).collect();
-        one(tensor::<T>(&dims(x), clipped)?)
+        one(T::write(x.dtype(), &dims(x), clipped)?)
     }, else Err(cx.wrong_dtype(x.dtype())))
 }
 

@@ -8,7 +8,8 @@ use super::cx::one;
 use super::layout::{Dims, broadcast, count, dims, extents};
 use super::map::expand as expanded;
 use super::movement::{picked, splat_like, unmovable};
-use super::number::{Cell, Number, by_dtype, tensor};
+use super::number::{Cell, by_dtype};
+use super::stored::{cut, from_f64, is_number};
 use super::{EvalCx, EvalError, Evaluated};
 
 /// Extents from an integer operand, none of them negative.
@@ -55,9 +56,10 @@ pub(super) fn eye_like(op: &EyeLike, cx: &EvalCx<'_>) -> Evaluated {
     if dtype == DType::Bool {
         return one(super::number::bools(&shape, (0..total).map(|at| u8::from(on(at))).collect())?);
     }
-    by_dtype!(dtype, T: number => {
-        one(tensor::<T>(&shape, (0..total).map(|at| if on(at) { T::ONE } else { T::ZERO }).collect())?)
-    }, else Err(cx.wrong_dtype(dtype)))
+    if !is_number(dtype) {
+        return Err(cx.wrong_dtype(dtype));
+    }
+    one(from_f64(dtype, &shape, (0..total).map(|at| f64::from(u8::from(on(at)))).collect())?)
 }
 
 /// Always a matrix; axis 0 gives one row.
@@ -82,9 +84,8 @@ pub(super) fn range(_: &Range, cx: &EvalCx<'_>) -> Evaluated {
         let length = ((limit - start + delta - delta.signum()) / delta).max(0);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         cx.allow(dtype, &[length])?;
-        return by_dtype!(dtype, T: integer => {
-            one(tensor::<T>(&[length], (0..length).map(|i| T::from_integer(start + i as i128 * delta)).collect())?)
-        }, else Err(cx.wrong_dtype(dtype)));
+        let integers = (0..length).map(|i| (start + i as i128 * delta) as i64).collect();
+        return one(cut(dtype, &[length], integers).map_err(|_| cx.wrong_dtype(dtype))?);
     }
     let number = |slot| cx.maybe_f64(slot).and_then(|x| x.ok_or_else(|| cx.error("an operand is missing")));
     let (start, limit, delta) = (number(0)?, number(1)?, number(2)?);
@@ -94,9 +95,10 @@ pub(super) fn range(_: &Range, cx: &EvalCx<'_>) -> Evaluated {
     }
     let length = length.max(0.0) as usize;
     cx.allow(dtype, &[length])?;
-    by_dtype!(dtype, T: float => {
-        one(tensor::<T>(&[length], (0..length).map(|i| T::narrow(start + i as f64 * delta)).collect())?)
-    }, else Err(cx.wrong_dtype(dtype)))
+    if !dtype.is_float() {
+        return Err(cx.wrong_dtype(dtype));
+    }
+    one(from_f64(dtype, &[length], (0..length).map(|i| start + i as f64 * delta).collect())?)
 }
 
 pub(super) fn reshape(op: &Reshape, cx: &EvalCx<'_>) -> Evaluated {

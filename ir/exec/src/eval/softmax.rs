@@ -5,7 +5,7 @@ use edgesmith_ir::op::{Hardmax, LegacySoftmax, LogSoftmax, Softmax, SoftmaxKind}
 
 use super::cx::one;
 use super::layout::{around, dims};
-use super::number::{Number, by_dtype, tensor};
+use super::number::{Number, by_dtype};
 use super::{EvalCx, Evaluated};
 
 pub(super) fn softmax(op: &Softmax, cx: &EvalCx<'_>) -> Evaluated {
@@ -40,7 +40,7 @@ fn rows(kind: SoftmaxKind, x: &Tensor, (outer, length, inner): (usize, usize, us
     let shape = dims(x);
     cx.allow(x.dtype(), &shape)?;
     by_dtype!(x.dtype(), T: float => {
-        let elements = x.view::<T>()?;
+        let elements = T::read(x)?;
         let mut result = vec![T::ZERO; elements.len()];
         let mut row = vec![0.0_f64; length];
         for start in (0..outer).flat_map(|o| (0..inner).map(move |i| o * length * inner + i)) {
@@ -55,7 +55,7 @@ fn rows(kind: SoftmaxKind, x: &Tensor, (outer, length, inner): (usize, usize, us
                 result[start + k * inner] = T::narrow(*y);
             }
         }
-        one(tensor::<T>(&shape, result)?)
+        one(T::write(x.dtype(), &shape, result)?)
     }, else Err(cx.wrong_dtype(x.dtype())))
 }
 

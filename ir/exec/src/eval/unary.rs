@@ -7,7 +7,7 @@ use edgesmith_ir::op::IsInf;
 
 use super::cx::one;
 use super::layout::dims;
-use super::number::{Integer, Number, bools, by_dtype, tensor, truths};
+use super::number::{Integer, Number, bools, by_dtype, truths};
 use super::{EvalCx, Evaluated};
 
 /// `f` in f64 of every element of the first operand, a float tensor. A dynamic call costs less than the functions do, and
@@ -20,7 +20,7 @@ fn map_dynamic(cx: &EvalCx<'_>, f: &dyn Fn(f64) -> f64) -> Evaluated {
     let x = cx.tensor(0)?;
     cx.allow(x.dtype(), &dims(x))?;
     by_dtype!(x.dtype(), T: float => {
-        one(tensor::<T>(&dims(x), x.view::<T>()?.iter().map(|x| T::narrow(f(x.wide()))).collect())?)
+        one(T::write(x.dtype(), &dims(x), T::read(x)?.iter().map(|x| T::narrow(f(x.wide()))).collect())?)
     }, else Err(cx.wrong_dtype(x.dtype())))
 }
 
@@ -30,7 +30,7 @@ macro_rules! number_map {
         let x = $cx.tensor(0)?;
         $cx.allow(x.dtype(), &dims(x))?;
         by_dtype!(x.dtype(), $T: $class => {
-            one(tensor::<$T>(&dims(x), x.view::<$T>()?.iter().map(|x| $f(*x)).collect())?)
+            one($T::write(x.dtype(), &dims(x), $T::read(x)?.iter().map(|x| $f(*x)).collect())?)
         }, else Err($cx.wrong_dtype(x.dtype())))
     }};
 }
@@ -89,7 +89,7 @@ fn float_test(cx: &EvalCx<'_>, f: &dyn Fn(f64) -> bool) -> Evaluated {
     let x = cx.tensor(0)?;
     cx.allow(DType::Bool, &dims(x))?;
     by_dtype!(x.dtype(), T: float => {
-        one(bools(&dims(x), x.view::<T>()?.iter().map(|x| u8::from(f(x.wide()))).collect())?)
+        one(bools(&dims(x), T::read(x)?.iter().map(|x| u8::from(f(x.wide()))).collect())?)
     }, else Err(cx.wrong_dtype(x.dtype())))
 }
 

@@ -3,9 +3,11 @@
 use edgesmith_ir::Tensor;
 
 use super::cx::one;
+use super::dense::Numbers;
 use super::layout::{Dims, broadcast, dims};
 use super::map::{expand, map2};
-use super::number::{Number, by_dtype, tensor};
+use super::number::{Number, by_dtype};
+use super::stored::from_f64;
 use super::{EvalCx, EvalError, Evaluated};
 
 /// The operands, at least one and all of one element type, and the shape they broadcast to.
@@ -26,12 +28,12 @@ macro_rules! fold {
     ($cx:expr, $T:ident => $f:expr) => {{
         let (tensors, out) = operands($cx)?;
         by_dtype!(tensors[0].dtype(), $T: number => {
-            let mut result = expand(&tensors[0].view::<$T>()?, &dims(tensors[0]), &out);
+            let mut result = expand(&$T::read(tensors[0])?, &dims(tensors[0]), &out);
             for other in &tensors[1..] {
                 let f: fn($T, $T) -> $T = $f;
-                result = map2((&result, &out), (&other.view::<$T>()?, &dims(other)), &out, f);
+                result = map2((&result, &out), (&$T::read(other)?, &dims(other)), &out, f);
             }
-            one(tensor::<$T>(&out, result)?)
+            one($T::write(tensors[0].dtype(), &out, result)?)
         }, else Err($cx.wrong_dtype(tensors[0].dtype())))
     }};
 }
@@ -47,15 +49,16 @@ pub(super) fn min(cx: &EvalCx<'_>) -> Evaluated {
 /// The sum in f64, divided by `divisor`, rounded once.
 fn total(cx: &EvalCx<'_>, divide: bool) -> Evaluated {
     let (tensors, out) = operands(cx)?;
-    by_dtype!(tensors[0].dtype(), T: float => {
-        let mut sum: Vec<f64> =
-            expand(&tensors[0].view::<T>()?, &dims(tensors[0]), &out).into_iter().map(Number::wide).collect();
+    let dtype = tensors[0].dtype();
+    by_dtype!(dtype, T: float => {
+        let mut sum = expand(&Numbers::of(tensors[0])?.all(), &dims(tensors[0]), &out);
         for other in &tensors[1..] {
-            sum = map2((&sum, &out), (&other.view::<T>()?, &dims(other)), &out, |x, y: T| x + y.wide());
+            sum = map2((&sum, &out), (&T::read(other)?, &dims(other)), &out, |x, y: T| x + y.wide());
         }
         let divisor = if divide { tensors.len() as f64 } else { 1.0 };
-        one(tensor::<T>(&out, sum.into_iter().map(|x| T::narrow(x / divisor)).collect())?)
-    }, else Err(cx.wrong_dtype(tensors[0].dtype())))
+        sum.iter_mut().for_each(|x| *x /= divisor);
+        one(from_f64(dtype, &out, sum)?)
+    }, else Err(cx.wrong_dtype(dtype)))
 }
 
 pub(super) fn sum(cx: &EvalCx<'_>) -> Evaluated {

@@ -8,8 +8,9 @@ use super::super::cx::one;
 use super::super::dense::{Dense, Numbers, invalid, rounded, shape_of};
 use super::super::layout::strides;
 use super::super::map::gather_strided;
+use super::super::stored::cut;
 use super::super::{EvalCx, EvalError, Evaluated};
-use super::{StackedProduct, cut, wrapped};
+use super::{StackedProduct, wrapped};
 
 /// What is summed and multiplied.
 trait Ring: Clone {

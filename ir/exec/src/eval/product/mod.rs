@@ -10,7 +10,7 @@ use edgesmith_ir::{DType, Tensor};
 use super::cx::one;
 use super::dense::{Numbers, invalid, rounded, shape_of, spread, step, unsupported};
 use super::gemm::{Placed, multiply_placed};
-use super::number;
+use super::stored::cut;
 use super::{EvalCx, EvalError, Evaluated};
 
 /// How two stacks of matrices are multiplied.
@@ -126,26 +126,6 @@ pub(super) fn wrapped(tensor: &Tensor) -> Result<Vec<i64>, EvalError> {
         DType::U64 => Ok(tensor.view::<u64>()?.iter().map(|x| *x as i64).collect()),
         dtype if dtype.is_integer() => tensor.to_ints().ok_or_else(|| invalid("the integers cannot be read")),
         other => Err(unsupported(format!("a product of {other}"))),
-    }
-}
-
-/// Integers cut to the width of an integer type.
-pub(super) fn cut(dtype: DType, shape: &[usize], data: Vec<i64>) -> Result<Tensor, EvalError> {
-    macro_rules! cut {
-        ($t:ty) => {
-            number::tensor::<$t>(shape, data.into_iter().map(|x| x as $t).collect())
-        };
-    }
-    match dtype {
-        DType::I64 => number::tensor(shape, data),
-        DType::I32 => cut!(i32),
-        DType::I16 => cut!(i16),
-        DType::I8 => cut!(i8),
-        DType::U64 => cut!(u64),
-        DType::U32 => cut!(u32),
-        DType::U16 => cut!(u16),
-        DType::U8 => cut!(u8),
-        other => Err(unsupported(format!("integers as {other}"))),
     }
 }
 

@@ -9,7 +9,7 @@ use fourier::{Complex, Transform};
 use super::cx::one;
 use super::dense::{invalid, rounded};
 use super::layout::around;
-use super::product::cut;
+use super::stored::cut;
 use super::{EvalCx, EvalError, Evaluated};
 
 fn positive(what: &str, x: i64) -> Result<usize, EvalError> {

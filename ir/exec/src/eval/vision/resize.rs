@@ -7,7 +7,8 @@ use edgesmith_ir::{DType, Tensor};
 use super::super::cx::one;
 use super::super::dense::{Dense, invalid, rounded, shape_of};
 use super::super::layout::around;
-use super::super::number::{self, Cell, Number, by_dtype};
+use super::super::number::{Cell, by_dtype};
+use super::super::stored::from_f64;
 use super::super::{EvalCx, EvalError, Evaluated};
 use super::{cubic, cubic_weights};
 
@@ -169,8 +170,7 @@ fn plan<'a>(op: &'a Resize, cx: &EvalCx<'_>, dims: &[usize]) -> Result<(Vec<Samp
 /// The extrapolation value as an element of a type.
 fn extrapolation(op: &Resize, dtype: DType) -> Result<Tensor, EvalError> {
     let value = f64::from(op.extrapolation_value.0);
-    by_dtype!(dtype, T: number => Ok(Tensor::scalar(T::narrow(value))),
-        else Err(EvalError::Unsupported(format!("extrapolation of {dtype}"))))
+    from_f64(dtype, &[], vec![value]).map_err(|_| EvalError::Unsupported(format!("extrapolation of {dtype}")))
 }
 
 /// Moves the nearest elements; `fill` gives the element for places outside.
@@ -245,8 +245,7 @@ pub(in super::super) fn resize(op: &Resize, cx: &EvalCx<'_>) -> Evaluated {
     one(if dtype.is_float() {
         rounded(dtype, &shape, &resized.data)?
     } else {
-        by_dtype!(dtype, T: integer => number::tensor::<T>(
-            &shape, resized.data.iter().map(|x| T::narrow(x.round_ties_even())).collect())?,
-            else return Err(cx.wrong_dtype(dtype)))
+        let whole = resized.data.iter().map(|x| x.round_ties_even()).collect();
+        from_f64(dtype, &shape, whole).map_err(|_| cx.wrong_dtype(dtype))?
     })
 }

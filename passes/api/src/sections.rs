@@ -175,7 +175,8 @@ pub(crate) fn data_section(value: Spanned<DeValue<'_>>) -> Result<DataSection, W
 /// The nearest field to one that serde does not know: its message lists what there is.
 pub(crate) fn nearest_field(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let written = message.starts_with("unknown field").then(|| quoted.next())??;
+    let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let written = unknown.then(|| quoted.next())??;
     nearest(written, quoted)
 }
 

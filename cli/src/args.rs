@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::NewCommand;
+use crate::commands::bench::BenchArgs;
 use crate::commands::explain::ExplainArgs;
 use crate::model_file::DimBinding;
 
@@ -47,6 +48,12 @@ pub(crate) enum Command {
     /// Run a model on the inputs of an .npz file
     #[command(after_help = "Example: edgesmith run mobilenet.onnx --inputs x.npz --output y.npz")]
     Run(RunArgs),
+    /// Measure how long models take, and where the time goes
+    #[command(
+        after_help = "Example: edgesmith bench mobilenet.onnx mobilenet.opt.onnx --profile\n\
+                      Several models take turns, run by run. The built-in engine runs a model on one thread."
+    )]
+    Bench(BenchArgs),
     /// Measure a classifier's accuracy on labelled data
     #[command(after_help = "Example: edgesmith eval digits.onnx --data digits_test.npz")]
     Eval(EvalArgs),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bench;
 mod data;
 pub mod diff;
 mod engines;
@@ -31,6 +32,10 @@ mod render;
 #[cfg(feature = "cli")]
 mod runtime;
 
+pub use bench::{
+    BenchOptions, BenchReport, Candidate, Clock, Latency, Measured, MeasuredInput, Profile, Share, Span, TimedOperator, bench,
+    chrome_trace,
+};
 pub use data::{open_calibration, open_labelled};
 pub use engines::{default_engine_name, engine};
 pub use explain::{Explanation, Record, Refusal, StepOf, Survivor};

@@ -54,6 +54,16 @@ pub(crate) fn bytes(n: u64) -> String {
     }
 }
 
+/// A time in the largest unit below it.
+pub(crate) fn nanoseconds(n: u64) -> String {
+    match n {
+        0..1000 => format!("{n} ns"),
+        1000..1_000_000 => format!("{:.1} µs", n as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", n as f64 / 1e6),
+        _ => format!("{:.2} s", n as f64 / 1e9),
+    }
+}
+
 /// An amount with every symbol at one; `?` when it is not known.
 pub(crate) fn at_one(dim: &Dim, show: fn(u64) -> String) -> String {
     dim.substitute(&|_| Some(Dim::Known(1))).extent().map_or_else(|| "?".to_owned(), show)

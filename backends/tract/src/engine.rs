@@ -36,12 +36,19 @@ impl TractEngine {
     }
 }
 
+/// The release of tract that the workspace pins; tract does not tell.
+const TRACT_VERSION: &str = "0.23.9";
+
 /// Plans kept per prepared model; more bindings than this are lowered again as they come round.
 const PLANS: usize = 8;
 
 impl Engine for TractEngine {
     fn name(&self) -> &'static str {
         ENGINE
+    }
+
+    fn version(&self) -> &'static str {
+        TRACT_VERSION
     }
 
     fn check(&self, model: &Model) -> Vec<Obstacle> {
@@ -207,5 +214,14 @@ impl Session for TractSession {
             Ok(times)
         });
         Some(measured)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_the_one_that_is_pinned() {
+        let pinned = format!("tract-core = \"={}\"", super::TRACT_VERSION);
+        assert!(include_str!("../../../Cargo.toml").contains(&pinned));
     }
 }

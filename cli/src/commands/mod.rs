@@ -1,5 +1,6 @@
 //! One file per command: arguments in, text or JSON out.
 
+pub(crate) mod bench;
 mod diff;
 mod eval;
 pub(crate) mod explain;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command, registry: &Registry) -> Result<(), Failure> 
         Command::Verify(args) => verify::run(&args, registry),
         Command::Explain(args) => explain::run(&args, registry),
         Command::Run(args) => run::run(&args, registry),
+        Command::Bench(args) => bench::run(&args, registry),
         Command::Eval(args) => eval::run(&args, registry),
         Command::New(command) => new::run(&command, registry),
         Command::Diff(args) => diff::run(&args, registry),

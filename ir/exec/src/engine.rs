@@ -35,6 +35,10 @@ pub enum Effort {
 pub trait Engine: Send + Sync {
     /// The name by which users ask for it.
     fn name(&self) -> &'static str;
+    /// The version of what runs the model, for reports of measurements.
+    fn version(&self) -> &'static str {
+        "of unknown version"
+    }
     /// Everything in the model that the engine cannot run (or is known to compute wrongly), at once.
     fn check(&self, model: &Model) -> Vec<Obstacle>;
     /// Prepares a model. Symbolic dims of inputs are bound before (see [`Model::bind_symbols`]) or at the first run,

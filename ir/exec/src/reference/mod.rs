@@ -46,6 +46,10 @@ impl Engine for ReferenceEngine {
         NAME
     }
 
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
     fn check(&self, model: &Model) -> Vec<Obstacle> {
         model.entries.values().flat_map(|entry| check::obstacles(model, &plan::reachable(model, *entry))).collect()
     }

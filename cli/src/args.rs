@@ -49,10 +49,8 @@ pub(crate) enum Command {
     #[command(after_help = "Example: edgesmith run mobilenet.onnx --inputs x.npz --output y.npz")]
     Run(RunArgs),
     /// Measure how long models take, and where the time goes
-    #[command(
-        after_help = "Example: edgesmith bench mobilenet.onnx mobilenet.opt.onnx --profile\n\
-                      Several models take turns, run by run. The built-in engine runs a model on one thread."
-    )]
+    #[command(after_help = "Example: edgesmith bench mobilenet.onnx mobilenet.opt.onnx --profile\n\
+                      Several models take turns, run by run. The built-in engine runs a model on one thread.")]
     Bench(BenchArgs),
     /// Measure a classifier's accuracy on labelled data
     #[command(after_help = "Example: edgesmith eval digits.onnx --data digits_test.npz")]

@@ -106,7 +106,8 @@ fn runs_are_counted_after_the_warm_up_and_models_take_turns() {
     let options = BenchOptions { runs: Some(5), warm_up: 3, ..BenchOptions::default() };
     let report = bench(&engine, &candidates, &options, &engine.clock()).unwrap();
     let [a, b] = report.models.as_slice() else { panic!("{report:?}") };
-    let figures = |latency: &Latency| (latency.min_ns, latency.p50_ns, latency.p99_ns, latency.mean_ns, latency.samples);
+    let figures =
+        |latency: &Latency| (latency.min_ns, latency.p50_ns, latency.p99_ns, latency.mean_ns, latency.samples);
     assert_eq!(figures(&a.latency), (1001, 1003, 1005, 1003, 5));
     assert_eq!(figures(&b.latency), (2001, 2003, 2005, 2003, 5));
     assert_eq!(a.first_run_ns, 2_000_000, "preparing and the first run");

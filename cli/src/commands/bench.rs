@@ -50,8 +50,9 @@ pub(crate) struct BenchArgs {
 
 pub(super) fn run(args: &BenchArgs, registry: &Registry) -> Result<(), Failure> {
     if let Some(path) = args.trace.as_ref().filter(|path| path.exists() && !args.force) {
-        return Err(Failure::usage(format!("{} exists already", path.display()))
-            .with_help("choose another name, or --force"));
+        return Err(
+            Failure::usage(format!("{} exists already", path.display())).with_help("choose another name, or --force")
+        );
     }
     let engine = engine(engine_name(&args.engine))?;
     let files = read_models(args, registry)?;
@@ -156,8 +157,7 @@ fn print(report: &BenchReport) {
 fn row(model: &Measured, base: u64, with_speed: bool) -> Vec<String> {
     let latency = &model.latency;
     let name = std::path::Path::new(&model.model).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let figures =
-        [latency.p50_ns, latency.p95_ns, latency.p99_ns, latency.min_ns, latency.mean_ns, model.first_run_ns];
+    let figures = [latency.p50_ns, latency.p95_ns, latency.p99_ns, latency.min_ns, latency.mean_ns, model.first_run_ns];
     let mut cells = vec![name];
     cells.extend(figures.map(nanoseconds));
     if with_speed {

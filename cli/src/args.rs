@@ -86,12 +86,12 @@ pub(crate) enum Check {
 pub(crate) struct OptimizeArgs {
     /// The model, an .onnx file; a pipeline may name it instead
     pub(crate) model: Option<PathBuf>,
-    /// Where to write the result [default: MODEL.opt.onnx beside the model]
-    #[arg(long, short, value_name = "FILE")]
+    /// Where to write [default: MODEL.opt.onnx beside the model]; a folder for several pipelines
+    #[arg(long, short, value_name = "FILE|DIR")]
     pub(crate) output: Option<PathBuf>,
-    /// What to do: a TOML file or a preset
+    /// What to do: a TOML file or a preset; repeat it to compare several
     #[arg(long, value_name = "FILE|PRESET", conflicts_with = "preset")]
-    pub(crate) pipeline: Option<String>,
+    pub(crate) pipeline: Vec<String>,
     /// The same for presets: lossless, none
     #[arg(long, value_name = "PRESET")]
     pub(crate) preset: Option<String>,
@@ -113,7 +113,7 @@ pub(crate) struct OptimizeArgs {
     /// Time that checking the whole model may take, as in 10s, 2m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
     pub(crate) check_budget: f64,
-    /// Write what was done as JSON
+    /// Write what was done, as .json or .html
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Replace an output that exists

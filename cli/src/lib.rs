@@ -14,6 +14,7 @@ mod new_pass;
 mod optimize;
 mod pipelines;
 mod presets;
+mod report;
 mod through_text;
 pub mod verify;
 
@@ -46,6 +47,7 @@ pub use new_pass::{EdgesmithSource, new_pass};
 pub use optimize::{OptimizeError, OptimizeOptions, optimize};
 pub use pipelines::{pipeline_failure, read_pipeline};
 pub use presets::built_in;
+pub use report::{OptimizeReport, ReportFormat};
 pub use through_text::through_text;
 
 #[cfg(feature = "cli")]

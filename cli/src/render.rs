@@ -2,7 +2,9 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use edgesmith_ir::Dim;
-use edgesmith_pass::{Metrics, RunReport};
+use edgesmith_pass::{Metrics, RunReport, Verdict};
+
+use crate::report::OptimizeReport;
 
 /// A table without lines: columns aligned, numbers to the right from the second column on.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
@@ -91,6 +93,29 @@ pub(crate) fn comparison(report: &RunReport, file_bytes: (u64, u64)) -> String {
         text.push_str("\n(sizes with every symbolic dim at 1)");
     }
     text
+}
+
+/// Several pipelines on one model, side by side.
+pub(crate) fn pipelines_compared(reports: &[OptimizeReport]) -> String {
+    let line = |name: &str, metrics: &Metrics, file: u64, verdict: &str| {
+        let macs = at_one(&metrics.macs.0, count);
+        let file = if file == 0 { "withheld".to_owned() } else { bytes(file) };
+        // A column of words reads from its start on, so it comes last and keeps its own spacing.
+        vec![name.to_owned(), count(metrics.operators), macs, count(metrics.parameters), file, verdict.to_owned()]
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    if let Some(first) = reports.first() {
+        rows.push(line("source", &first.run.before, first.input_bytes, ""));
+    }
+    for report in reports {
+        let verdict = report.verdict_text.split_once(" (").map_or(report.verdict_text.as_str(), |(verdict, _)| verdict);
+        let verdict = match &report.run.verdict {
+            Verdict::Measured { loss } => loss.brief(),
+            _ => verdict.to_owned(),
+        };
+        rows.push(line(&report.pipeline, &report.run.after, report.output_bytes, &verdict));
+    }
+    table(&["", "operators", "MACs", "parameters", "file", "verdict"], rows)
 }
 
 fn row(what: &str, before: String, after: String) -> Vec<String> {

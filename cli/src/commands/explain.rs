@@ -78,7 +78,7 @@ fn read_report(path: &std::path::Path) -> Result<Record, Failure> {
         .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
     Record::from_json(&text).map_err(|error| {
         Failure::usage(format!("{} is no report of a run: {error}", path.display()))
-            .with_help("edgesmith optimize MODEL --report report.json writes one")
+            .with_help("edgesmith optimize MODEL --report report.json writes one; it must be of one pipeline")
     })
 }
 

@@ -1,70 +1,111 @@
 //! `edgesmith optimize`: the main job.
 
-use std::path::{Path, PathBuf};
+mod jobs;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use edgesmith_backend::{Existing, Published};
 use edgesmith_backend_onnx::ExternalData;
-use edgesmith_pass::{CheckMode, DataSection, PassFailure, Paths, Pipeline, Registry, RunReport, Verdict};
+use edgesmith_exec::{Calibration, Labelled, Values};
+use edgesmith_ir::Model;
+use edgesmith_pass::{CheckMode, PassFailure, Registry, Verdict};
 use edgesmith_rewrite::{Remark, Severity};
 use indexmap::IndexMap;
-use serde::Serialize;
 
+use self::jobs::Job;
 use super::{import_options, note, say, write_small};
 use crate::args::{Check, OptimizeArgs};
 use crate::inputs::read_npz;
 use crate::loss_text::pass_text;
 use crate::model_file::{ModelFile, bind_dims, write_onnx};
 use crate::optimize::{OptimizeError, OptimizeOptions, optimize};
-use crate::pipelines::{pipeline_failure, read_pipeline};
 use crate::progress::Progress;
+use crate::report::{OptimizeReport, ReportFormat};
 use crate::{Failure, open_calibration, open_labelled, render};
 
 pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failure> {
-    let choice = args.pipeline.as_deref().or(args.preset.as_deref()).unwrap_or("lossless");
-    if args.preset.is_some() && registry.preset_text(choice).is_none() {
-        let names: Vec<&str> = registry.presets().map(|(name, _)| name).collect();
-        return Err(Failure::usage(format!("there is no preset '{choice}'"))
-            .with_help(format!("the presets are: {}", names.join(", "))));
-    }
-    let pipeline = read_pipeline(choice, registry)?;
-    let calibration = data(args.calibration.as_deref(), pipeline.calibration.as_ref());
-    // Labelled data become inputs as calibration data do, where nothing else is said.
-    let labelled = data(args.labelled.as_deref(), pipeline.labelled.as_ref()).map(|mut section| {
-        if section.inputs.is_empty()
-            && let Some(calibration) = &pipeline.calibration
-        {
-            section.inputs.clone_from(&calibration.inputs);
-        }
-        section
-    });
-    pipeline
-        .check_data(calibration.is_some(), labelled.is_some())
-        .map_err(|error| pipeline_failure(error, choice, &pipeline))?;
-    let input = match (&args.model, &pipeline.input) {
-        (Some(path), _) => path.clone(),
-        (None, Some(path)) => PathBuf::from(path),
-        (None, None) => {
-            return Err(
-                Failure::usage("no model is given").with_help("name an .onnx file, or one in the pipeline's [model]")
-            );
-        }
-    };
-    let output = output_path(args, &pipeline, &input)?;
+    let format = args.report.as_deref().map(ReportFormat::of).transpose()?;
+    let jobs = jobs::plan(args, registry)?;
     // Known before the work, so that nobody waits for it.
-    if output.exists() && !args.force {
-        return Err(Failure::usage(format!("{} exists already", output.display()))
+    if let Some(job) = jobs.list.iter().find(|job| job.output.exists() && !args.force) {
+        return Err(Failure::usage(format!("{} exists already", job.output.display()))
             .with_help("--force replaces it, --output names another"));
     }
-    let mut file = ModelFile::read(&input, &import_options(&args.read, registry))?;
+    let mut file = ModelFile::read(&jobs.input, &import_options(&args.read, registry))?;
     if args.through_text {
         file.model = crate::through_text::through_text(&file.model)?;
     }
     bind_dims(&mut file.model, &args.dims)?;
     let inputs = args.inputs.as_deref().map(read_npz).transpose()?;
-    let calibration = calibration.map(|section| open_calibration(&section, &file.model)).transpose()?;
-    let labelled = labelled.map(|section| open_labelled(&section, &file.model)).transpose()?;
+    let data = jobs.list.iter().map(|job| Data::open(job, &file)).collect::<Result<Vec<_>, _>>()?;
+    jobs.make_folder()?;
+    let mut reports = Vec::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for (job, data) in jobs.list.iter().zip(&data) {
+        let several = jobs.list.len() > 1;
+        let failed = |mut failure: Failure| {
+            if several {
+                failure.message = format!("pipeline '{}': {}", job.name, failure.message);
+            }
+            failure
+        };
+        match run_job(args, job, data, &file, inputs.as_ref()) {
+            Ok((report, withheld)) => {
+                if !args.quiet && withheld.is_none() {
+                    if !reports.is_empty() {
+                        say("\n");
+                    }
+                    print_report(args, &report, several.then_some(job.name.as_str()));
+                }
+                failures.extend(withheld.map(failed));
+                reports.push(report);
+            }
+            Err(failure) => failures.push(failed(failure)),
+        }
+    }
+    if reports.len() > 1 && !args.quiet {
+        say(&format!("\n\n{}", render::pipelines_compared(&reports)));
+    }
+    if let (Some(path), Some(format)) = (&args.report, format)
+        && !reports.is_empty()
+    {
+        write_small(path, format.text(&reports)?.as_bytes(), true)?;
+    }
+    // The others ran; the first failure decides how the command ends.
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    failures.for_each(|failure| note(&format!("error: {}", failure.message)));
+    first.map_or(Ok(()), Err)
+}
+
+/// What losses are measured on.
+struct Data {
+    calibration: Option<Arc<dyn Calibration>>,
+    labelled: Option<Labelled>,
+}
+
+impl Data {
+    fn open(job: &Job, file: &ModelFile) -> Result<Self, Failure> {
+        Ok(Self {
+            calibration: job.calibration.as_ref().map(|section| open_calibration(section, &file.model)).transpose()?,
+            labelled: job.labelled.as_ref().map(|section| open_labelled(section, &file.model)).transpose()?,
+        })
+    }
+}
+
+/// Runs one pipeline from the source on and writes its result. Beside the report comes the reason why the result was
+/// withheld, where it was.
+fn run_job(
+    args: &OptimizeArgs,
+    job: &Job,
+    data: &Data,
+    file: &ModelFile,
+    inputs: Option<&Values>,
+) -> Result<(OptimizeReport, Option<Failure>), Failure> {
+    let mut model = file.model.clone();
     let progress = Progress::new(!args.quiet);
-    let report = {
+    let run = {
         let step =
             |index: usize, name: &str, total: usize| progress.step(&format!("pass {}/{total}: {name}", index + 1));
         let options = OptimizeOptions {
@@ -75,101 +116,54 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
                 Check::Full => CheckMode::Full,
             },
             check_budget: args.check_budget,
-            inputs,
-            calibration: calibration.as_deref(),
-            labelled: labelled.as_ref(),
+            inputs: inputs.cloned(),
+            calibration: data.calibration.as_deref(),
+            labelled: data.labelled.as_ref(),
             fuel: args.fuel,
             keep_going: args.keep_going,
             progress: &step,
         };
-        optimize(&mut file.model, &pipeline, &options).map_err(|error| match error {
+        optimize(&mut model, &job.pipeline, &options).map_err(|error| match error {
             OptimizeError::Failure(failure) => failure,
-            OptimizeError::Pass(failure) => pass_failure(&failure, &output),
-        })?
+            OptimizeError::Pass(failure) => pass_failure(&failure, &job.output),
+        })
     };
     progress.done();
-    if let Verdict::Differs { detail } = &report.verdict {
-        write_report(args, &report, &input, None, (file.bytes, 0))?;
-        return Err(Failure::check(format!(
-            "the result does not compute what the source computes, so nothing was written: {detail}"
-        ))
-        .with_help("this is a fault of a rule; --fuel N finds it by bisection; please report it"));
-    }
+    let run = run?;
+    let withheld = match &run.verdict {
+        Verdict::Differs { detail } => Some(
+            Failure::check(format!(
+                "the result does not compute what the source computes, so nothing was written: {detail}"
+            ))
+            .with_help("this is a fault of a rule; --fuel N finds it by bisection; please report it"),
+        ),
+        _ => None,
+    };
+    let published = if withheld.is_none() { Some(write(args, &model, &job.output)?) } else { None };
+    let report = OptimizeReport {
+        edgesmith: crate::VERSION,
+        pipeline: job.name.clone(),
+        input: file.path.display().to_string(),
+        output: published.as_ref().map(|published| published.main.display().to_string()),
+        input_bytes: file.bytes,
+        output_bytes: published.as_ref().map_or(0, written_bytes),
+        input_remarks: file.diagnostics.iter().map(ToString::to_string).collect(),
+        output_remarks: published.map(|published| published.remarks).unwrap_or_default(),
+        verdict_text: run.verdict.to_string(),
+        run,
+    };
+    Ok((report, withheld))
+}
+
+fn write(args: &OptimizeArgs, model: &Model, output: &Path) -> Result<Published, Failure> {
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     let external_data = if args.external_data { ExternalData::Always } else { ExternalData::Auto };
-    let options = edgesmith_backend_onnx::Options { external_data, ..Default::default() };
-    let published = write_onnx(&file.model, &output, existing, options)?;
-    let written: u64 = std::iter::once(&published.main)
-        .chain(&published.beside)
-        .filter_map(|p| std::fs::metadata(p).ok())
-        .map(|m| m.len())
-        .sum();
-    write_report(args, &report, &input, Some(&published), (file.bytes, written))?;
-    if !args.quiet {
-        print_report(args, &report, &file, &published, written);
-    }
-    Ok(())
+    write_onnx(model, output, existing, edgesmith_backend_onnx::Options { external_data, ..Default::default() })
 }
 
-/// The data that the command line or the pipeline names; the command line wins, and what the pipeline says of the inputs
-/// holds for its data too. `None` where neither names any.
-fn data(path: Option<&str>, section: Option<&DataSection>) -> Option<DataSection> {
-    let mut section = section.cloned().unwrap_or_default();
-    if let Some(path) = path {
-        section.data = Paths::One(path.to_owned());
-    }
-    (!section.data.is_none()).then_some(section)
-}
-
-fn output_path(args: &OptimizeArgs, pipeline: &Pipeline, input: &Path) -> Result<PathBuf, Failure> {
-    if let Some(emit) = pipeline.emits.iter().find(|emit| emit.backend != "onnx") {
-        return Err(
-            Failure::usage(format!("there is no backend '{}'", emit.backend)).with_help("the backends are: onnx")
-        );
-    }
-    if let Some(path) = &args.output {
-        return Ok(path.clone());
-    }
-    if let Some(path) = pipeline.emits.iter().find_map(|emit| emit.output.as_ref()) {
-        return Ok(PathBuf::from(path));
-    }
-    let stem = input.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(input.with_file_name(format!("{stem}.opt.onnx")))
-}
-
-#[derive(Serialize)]
-struct JsonReport<'a> {
-    edgesmith: &'static str,
-    input: String,
-    output: Option<String>,
-    input_bytes: u64,
-    output_bytes: u64,
-    /// What writing the file had to change: opset, IR version, names.
-    output_remarks: &'a [Remark],
-    #[serde(flatten)]
-    run: &'a RunReport,
-}
-
-fn write_report(
-    args: &OptimizeArgs,
-    report: &RunReport,
-    input: &Path,
-    output: Option<&Published>,
-    bytes: (u64, u64),
-) -> Result<(), Failure> {
-    let Some(path) = &args.report else { return Ok(()) };
-    let json = JsonReport {
-        edgesmith: env!("CARGO_PKG_VERSION"),
-        input: input.display().to_string(),
-        output: output.map(|published| published.main.display().to_string()),
-        input_bytes: bytes.0,
-        output_bytes: bytes.1,
-        output_remarks: output.map_or(&[], |published| &published.remarks),
-        run: report,
-    };
-    let text = serde_json::to_vec_pretty(&json)
-        .map_err(|error| Failure::internal(format!("the report cannot be written: {error}")))?;
-    write_small(path, &text, true)
+fn written_bytes(published: &Published) -> u64 {
+    let files = std::iter::once(&published.main).chain(&published.beside);
+    files.filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum()
 }
 
 /// A pass failed: what happened, and a reproducer beside the output.
@@ -199,12 +193,14 @@ fn write_reproducer(failure: &PassFailure, place: &Path) -> Result<(), Failure> 
     Ok(())
 }
 
-fn print_report(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, output: &Published, written: u64) {
-    say(&format!("{} → {}", file.path.display(), output.main.display()));
+fn print_report(args: &OptimizeArgs, report: &OptimizeReport, pipeline: Option<&str>) {
+    let by = pipeline.map(|pipeline| format!(" ({pipeline})")).unwrap_or_default();
+    say(&format!("{} → {}{by}", report.input, report.output.as_deref().unwrap_or("nothing")));
     say("");
-    say(&render::comparison(report, (file.bytes, written)));
+    let run = &report.run;
+    say(&render::comparison(run, (report.input_bytes, report.output_bytes)));
     let mut fired: IndexMap<&str, u64> = IndexMap::new();
-    for (name, count) in report.passes.iter().flat_map(|pass| pass.rules.iter().chain(&pass.counts)) {
+    for (name, count) in run.passes.iter().flat_map(|pass| pass.rules.iter().chain(&pass.counts)) {
         *fired.entry(name).or_insert(0) += count;
     }
     if !fired.is_empty() {
@@ -214,52 +210,51 @@ fn print_report(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, outpu
             fired.iter().map(|(name, count)| vec![format!("  {name}"), render::count(*count)]).collect(),
         ));
     }
-    for text in report.passes.iter().filter_map(|pass| pass_text(pass, args.verbose)) {
+    for text in run.passes.iter().filter_map(|pass| pass_text(pass, args.verbose)) {
         say(&format!("\n{text}"));
     }
-    print_remarks(args, report, file, &output.remarks);
-    for pass in &report.passes {
+    print_remarks(args, report);
+    for pass in &run.passes {
         if let Some(why) = &pass.dropped {
             say(&format!("\npass '{}' was dropped: {why}", pass.name));
         }
     }
-    say(&format!("\nverdict: {}", report.verdict));
+    say(&format!("\nverdict: {}", report.verdict_text));
 }
 
 /// So many remarks are printed unless all are asked for.
 const REMARKS: usize = 6;
 
-fn print_remarks(args: &OptimizeArgs, report: &RunReport, file: &ModelFile, of_output: &[Remark]) {
+fn print_remarks(args: &OptimizeArgs, report: &OptimizeReport) {
     // A refusal that a later pass overcame is no news: of refusals those of each pass's last run count.
     // What concerns the file that was written comes first, so that it is always seen.
-    let mut remarks: Vec<&Remark> = of_output.iter().collect();
-    for (index, pass) in report.passes.iter().enumerate() {
-        let superseded = report.passes[index + 1..].iter().any(|later| later.name == pass.name);
+    let mut remarks: Vec<&Remark> = report.output_remarks.iter().collect();
+    for (index, pass) in report.run.passes.iter().enumerate() {
+        let superseded = report.run.passes[index + 1..].iter().any(|later| later.name == pass.name);
         for remark in &pass.remarks {
             if (!superseded || remark.severity > Severity::Remark) && !remarks.contains(&remark) {
                 remarks.push(remark);
             }
         }
     }
-    let total = file.diagnostics.len() + remarks.len();
+    let total = report.input_remarks.len() + remarks.len();
     if total == 0 {
         return;
     }
     say("\nremarks");
     let limit = if args.verbose { usize::MAX } else { REMARKS };
-    let lines =
-        file.diagnostics.iter().map(ToString::to_string).chain(remarks.iter().map(|remark| match remark.severity {
-            Severity::Error => format!("error: {remark}"),
-            Severity::Warning => format!("warning: {remark}"),
-            Severity::Remark => remark.to_string(),
-        }));
+    let lines = report.input_remarks.iter().cloned().chain(remarks.iter().map(|remark| match remark.severity {
+        Severity::Error => format!("error: {remark}"),
+        Severity::Warning => format!("warning: {remark}"),
+        Severity::Remark => remark.to_string(),
+    }));
     for line in lines.take(limit) {
         say(&format!("  {line}"));
     }
     if total > limit {
         say(&format!("  and {} more; --verbose prints them", total - limit));
     }
-    if report.has_failed_checks() {
+    if report.run.has_failed_checks() {
         note("error: the local check refused some changes; see the remarks");
     }
 }

@@ -25,7 +25,7 @@ pub use measure::Measuring;
 pub use pass::{Event, Needs, Pass, PassCx, PassError, PassInfo, PassRecord, PassSpec};
 pub use pipeline::{Emit, Pipeline, PipelineError, Spot, Step, nearest};
 pub use registry::{Built, Entry, OptionError, Registry};
-pub use report::{Amount, LocalChecks, Metrics, PassReport, RunReport, Verdict};
+pub use report::{Amount, LocalChecks, Metrics, PartCost, PassReport, RunReport, Verdict};
 pub use rules::{RuleOf, RuleOptions, Ruled};
 pub use scope::{ScopePattern, layer_names, scope_of};
 pub use sections::{Colour, DataSection, Extent, InputSection, Layout, Paths, PerChannel, StepBudget};

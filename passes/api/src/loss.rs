@@ -135,6 +135,15 @@ impl LossReport {
     pub fn is_measured(&self) -> bool {
         !self.outputs.is_empty() || self.top1.is_some()
     }
+    /// The worst figures in a few words, for a cell of a table: `cosine 0.99871, top-1 99.33 % → 98.89 %`.
+    pub fn brief(&self) -> String {
+        let cosine = self.cosine().map(|cosine| format!("cosine {cosine:.5}"));
+        let top1 = self.top1.as_ref().map(|top1| {
+            let (before, after) = top1.percent();
+            format!("top-1 {before:.2} % → {after:.2} %")
+        });
+        cosine.into_iter().chain(top1).collect::<Vec<_>>().join(", ")
+    }
     /// The figures in one line: `logits cosine 0.99871, 25.80 dB on 256 samples; top-1 99.33 % → 98.89 % on 450`.
     pub fn summary(&self) -> String {
         let mut parts: Vec<String> = Vec::new();

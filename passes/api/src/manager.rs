@@ -256,7 +256,7 @@ fn report_of(
     seconds: f64,
 ) -> PassReport {
     let rules = record.outcome.counts().into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
-    let local_checks = LocalChecks::of(&record.outcome);
+    let (local_checks, rule_checks) = (LocalChecks::of(&record.outcome), LocalChecks::by_rule(&record.outcome));
     let calls = record.outcome.calls;
     let mut remarks = record.outcome.remarks;
     remarks.extend(record.remarks);
@@ -271,6 +271,7 @@ fn report_of(
         counts: record.counts,
         remarks,
         local_checks,
+        rule_checks,
         tables: record.tables,
         loss: None,
         budget: None,

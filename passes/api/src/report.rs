@@ -1,13 +1,48 @@
 //! What a run did, as data: the tables that people see and the JSON that tools read are made from it.
 
-use edgesmith_ir::{Dim, Model, OpKind};
-use edgesmith_rewrite::{Fidelity, LocalVerdict, Outcome, Remark};
+use edgesmith_ir::{Cost, Dim, Model, Name, OpKind};
+use edgesmith_rewrite::{Fidelity, Firing, LocalVerdict, Outcome, Remark};
 use indexmap::IndexMap;
 use serde::Serialize;
 
 use crate::Trace;
 use crate::loss::{BudgetReport, LossReport};
 use crate::table::PassTable;
+
+/// What a part of a model costs: all operators of one kind, or of one scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartCost {
+    /// Operators.
+    pub operators: u64,
+    /// Multiply-accumulates of one run.
+    pub macs: Amount,
+    /// The same with every symbolic dim at 1: what tables show.
+    pub macs_at_one: Option<i64>,
+    /// Elements of weights read; what two parts share counts in both.
+    pub parameters: u64,
+    /// Bytes of constants read, counted likewise.
+    pub weight_bytes: u64,
+    /// Bytes of results, with every symbolic dim at 1.
+    pub activation_bytes_at_one: Option<i64>,
+}
+
+impl PartCost {
+    fn of(cost: &Cost) -> Self {
+        Self {
+            operators: cost.operators,
+            macs: Amount(cost.macs.clone()),
+            macs_at_one: at_one(&cost.macs),
+            parameters: cost.parameters,
+            weight_bytes: cost.weight_bytes,
+            activation_bytes_at_one: at_one(&cost.activation_bytes),
+        }
+    }
+}
+
+/// A size with every symbol at 1.
+fn at_one(dim: &Dim) -> Option<i64> {
+    dim.substitute(&|_| Some(Dim::Known(1))).known()
+}
 
 /// Sizes of a model at one point of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,12 +55,20 @@ pub struct Metrics {
     pub typed: u64,
     /// Multiply-accumulates of one run; an expression where dims are symbolic.
     pub macs: Amount,
+    /// The same with every symbolic dim at 1: what tables show.
+    pub macs_at_one: Option<i64>,
     /// Elements of constants.
     pub parameters: u64,
     /// Bytes of constants.
     pub weight_bytes: u64,
     /// The most bytes of activations alive at once.
     pub peak_activation_bytes: Amount,
+    /// The same with every symbolic dim at 1.
+    pub peak_activation_bytes_at_one: Option<i64>,
+    /// Cost by name of the operator, the most frequent first.
+    pub cost_by_kind: IndexMap<String, PartCost>,
+    /// Cost by scope of the source, in order of first appearance; what has none is under the empty name.
+    pub cost_by_scope: IndexMap<String, PartCost>,
 }
 
 /// A number, or an expression over symbolic dims, or not known.
@@ -46,9 +89,11 @@ impl Metrics {
     /// Measures a model.
     pub fn of(model: &Model) -> Self {
         let cost = model.cost();
-        let mut by_kind: Vec<(String, u64)> =
-            cost.by_kind.iter().map(|(name, cost)| (name.to_string(), cost.operators)).collect();
-        by_kind.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let parts = |parts: &IndexMap<Name, Cost>| -> IndexMap<String, PartCost> {
+            parts.iter().map(|(name, cost)| (name.to_string(), PartCost::of(cost))).collect()
+        };
+        let mut cost_by_kind = parts(&cost.by_kind);
+        cost_by_kind.sort_by(|a, x, b, y| y.operators.cmp(&x.operators).then_with(|| a.cmp(b)));
         let typed = model
             .live_graphs()
             .into_iter()
@@ -57,12 +102,16 @@ impl Metrics {
             .count() as u64;
         Self {
             operators: cost.total.operators,
-            by_kind: by_kind.into_iter().collect(),
+            by_kind: cost_by_kind.iter().map(|(name, cost)| (name.clone(), cost.operators)).collect(),
             typed,
+            macs_at_one: at_one(&cost.total.macs),
             macs: Amount(cost.total.macs),
             parameters: cost.total.parameters,
             weight_bytes: cost.total.weight_bytes,
+            peak_activation_bytes_at_one: at_one(&cost.peak_activation_bytes),
             peak_activation_bytes: Amount(cost.peak_activation_bytes),
+            cost_by_scope: parts(&cost.by_scope),
+            cost_by_kind,
         }
     }
 }
@@ -87,20 +136,31 @@ impl LocalChecks {
             failed: outcome.remarks.iter().filter(|r| r.severity == edgesmith_rewrite::Severity::Error).count() as u64,
             ..Self::default()
         };
-        for firing in &outcome.firings {
-            match &firing.verdict {
-                Some(LocalVerdict::Checked { difference }) => {
-                    checks.checked += 1;
-                    checks.largest_difference = checks.largest_difference.max(*difference);
-                }
-                Some(LocalVerdict::NotChecked { reason }) => {
-                    *checks.not_checked.entry(reason.clone()).or_insert(0) += 1;
-                }
-                Some(LocalVerdict::Failed { .. }) => checks.failed += 1,
-                None => *checks.not_checked.entry("local checks are off".into()).or_insert(0) += 1,
-            }
-        }
+        outcome.firings.iter().for_each(|firing| checks.add(firing));
         checks
+    }
+
+    /// Those of every rule that fired, in order of first firing.
+    pub fn by_rule(outcome: &Outcome) -> IndexMap<String, Self> {
+        let mut rules: IndexMap<&str, Self> = IndexMap::new();
+        for firing in &outcome.firings {
+            rules.entry(firing.rule).or_default().add(firing);
+        }
+        rules.into_iter().map(|(rule, checks)| (rule.to_owned(), checks)).collect()
+    }
+
+    fn add(&mut self, firing: &Firing) {
+        match &firing.verdict {
+            Some(LocalVerdict::Checked { difference }) => {
+                self.checked += 1;
+                self.largest_difference = self.largest_difference.max(*difference);
+            }
+            Some(LocalVerdict::NotChecked { reason }) => {
+                *self.not_checked.entry(reason.clone()).or_insert(0) += 1;
+            }
+            Some(LocalVerdict::Failed { .. }) => self.failed += 1,
+            None => *self.not_checked.entry("local checks are off".into()).or_insert(0) += 1,
+        }
     }
 }
 
@@ -125,6 +185,8 @@ pub struct PassReport {
     pub remarks: Vec<Remark>,
     /// Local checks.
     pub local_checks: LocalChecks,
+    /// The same by rule.
+    pub rule_checks: IndexMap<String, LocalChecks>,
     /// Operators after it.
     pub operators: u64,
     /// Why the pass was dropped, when it was.

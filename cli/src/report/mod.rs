@@ -1,0 +1,76 @@
+//! The report of `optimize` as a file: JSON for tools, or one self-contained HTML page for people, made from the same data.
+
+mod page;
+
+use std::path::Path;
+
+use edgesmith_pass::RunReport;
+use edgesmith_rewrite::Remark;
+use serde::Serialize;
+
+use crate::Failure;
+
+/// What one pipeline did to a model, and the files it was read from and written to.
+#[derive(Clone, Debug, Serialize)]
+pub struct OptimizeReport {
+    /// The version of edgesmith.
+    pub edgesmith: &'static str,
+    /// The pipeline: a preset's name, or the name of its file without folder and extension.
+    pub pipeline: String,
+    /// The model that was read.
+    pub input: String,
+    /// The model that was written; absent when it was withheld.
+    pub output: Option<String>,
+    /// Bytes of the model that was read, with the files of its weights.
+    pub input_bytes: u64,
+    /// Bytes of the model that was written, with the files of its weights; 0 when it was withheld.
+    pub output_bytes: u64,
+    /// What was odd about the model that was read.
+    pub input_remarks: Vec<String>,
+    /// What writing the file had to change: opset, IR version, names.
+    pub output_remarks: Vec<Remark>,
+    /// The verdict as a sentence.
+    pub verdict_text: String,
+    /// What was done.
+    #[serde(flatten)]
+    pub run: RunReport,
+}
+
+/// The form of a report, which its file's extension decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReportFormat {
+    /// For tools. One pipeline gives an object, several give a list of such objects.
+    Json,
+    /// For people: one page that needs nothing else, neither files nor network.
+    Html,
+}
+
+impl ReportFormat {
+    /// The form that a path asks for by its extension.
+    pub fn of(path: &Path) -> Result<Self, Failure> {
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            Some("json") => Ok(Self::Json),
+            Some("html" | "htm") => Ok(Self::Html),
+            _ => Err(Failure::usage(format!(
+                "{}: the extension does not say what kind of report is meant",
+                path.display()
+            ))
+            .with_help("end the name in .json or .html")),
+        }
+    }
+
+    /// Writes reports down in this form, one for each pipeline that ran.
+    pub fn text(self, reports: &[OptimizeReport]) -> Result<String, Failure> {
+        let json = match (self, reports) {
+            (Self::Json, [report]) => serde_json::to_string_pretty(report),
+            (Self::Json, reports) => serde_json::to_string_pretty(reports),
+            (Self::Html, reports) => serde_json::to_string(reports),
+        };
+        let json = json.map_err(|error| Failure::internal(format!("the report cannot be written: {error}")))?;
+        Ok(match self {
+            Self::Json => json,
+            Self::Html => page::page(&json),
+        })
+    }
+}

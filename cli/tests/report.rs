@@ -1,0 +1,157 @@
+//! Reports of `optimize`: JSON and HTML of the same data, several pipelines in one run.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models")
+}
+
+fn edgesmith(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_edgesmith")).args(arguments).output().unwrap();
+    let read = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), read(&output.stdout), read(&output.stderr))
+}
+
+/// A folder with a trained model in it.
+fn workplace() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.onnx");
+    std::fs::copy(models().join("digits_resnet__dynamo_op20.onnx"), &model).unwrap();
+    (folder, model.display().to_string())
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The data inside a page, cut out as a browser does.
+fn data(page: &str) -> Value {
+    let start = page.split_once("<script type=\"application/json\" id=\"report\">").unwrap().1;
+    serde_json::from_str(start.split_once("</script").unwrap().0).unwrap()
+}
+
+/// Times differ from run to run; nothing else does.
+fn without_times(mut report: Value) -> Value {
+    for pass in report["passes"].as_array_mut().unwrap() {
+        pass["seconds"] = Value::Null;
+    }
+    report
+}
+
+#[test]
+fn the_page_holds_what_the_json_says() {
+    let (folder, model) = workplace();
+    let (page, list) = (folder.path().join("r.html"), folder.path().join("r.json"));
+    for path in [&page, &list] {
+        let (code, _, err) = edgesmith(&["optimize", &model, "--force", "-q", "--report", &path.display().to_string()]);
+        assert_eq!((code, err.as_str()), (0, ""));
+    }
+    let page = std::fs::read_to_string(page).unwrap();
+    let inside = data(&page);
+    let report = json(&list);
+    assert_eq!(inside.as_array().map(Vec::len), Some(1));
+    assert_eq!(without_times(inside[0].clone()), without_times(report.clone()));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    assert!(!page.contains("https://") && !page.contains(" src="), "the page loads something");
+    // What the tables of the page are made of: parts that add up to the whole.
+    for side in ["before", "after"] {
+        for parts in ["cost_by_kind", "cost_by_scope"] {
+            let parts = report[side][parts].as_object().unwrap();
+            let sum = |key: &str| -> u64 { parts.values().map(|part| part[key].as_u64().unwrap()).sum() };
+            assert_eq!(sum("operators"), report[side]["operators"].as_u64().unwrap());
+            assert_eq!(sum("macs_at_one"), report[side]["macs_at_one"].as_u64().unwrap());
+        }
+    }
+    assert!(report["before"]["cost_by_scope"].as_object().unwrap().len() > 5, "the exporter's modules");
+    for pass in report["passes"].as_array().unwrap() {
+        let checks = pass["rule_checks"].as_object().unwrap();
+        for (rule, fired) in pass["rules"].as_object().unwrap() {
+            let checked = checks[rule]["checked"].as_u64().unwrap();
+            let not: u64 = checks[rule]["not_checked"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+            assert_eq!(checked + not, fired.as_u64().unwrap(), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn an_extension_that_says_nothing_is_refused_before_the_work() {
+    let (folder, model) = workplace();
+    for name in ["report", "report.txt", "report.pdf"] {
+        let place = folder.path().join(name).display().to_string();
+        let (code, _, err) = edgesmith(&["optimize", &model, "--report", &place]);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(name) && err.contains(".json or .html"), "{err}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is written");
+}
+
+#[test]
+fn several_pipelines_run_from_the_source_and_are_compared() {
+    let (folder, model) = workplace();
+    let half = folder.path().join("half.toml");
+    std::fs::write(&half, "[[pass]]\nuse = \"sparsity\"\nsparsity = 0.5\n").unwrap();
+    let calibration = models().join("digits_calibration.npz").display().to_string();
+    let half = half.display().to_string();
+    let list = folder.path().join("r.json");
+    let page = folder.path().join("r.html");
+    let results = folder.path().join("results");
+    for (place, report) in [(None, &list), (Some(results.display().to_string()), &page)] {
+        let report = report.display().to_string();
+        let mut arguments =
+            vec!["optimize", &model, "--pipeline", "none", "--pipeline", &half, "--pipeline", "lossless"];
+        arguments.extend(["--calibration", &calibration, "--report", &report]);
+        if let Some(place) = &place {
+            arguments.extend(["--output", place]);
+        }
+        let (code, out, err) = edgesmith(&arguments);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        let table = out.rsplit("operators").next().unwrap();
+        assert!(table.contains("none") && table.contains("half") && table.contains("cosine 0."), "{out}");
+    }
+    let reports = json(&list);
+    let names: Vec<&str> =
+        reports.as_array().unwrap().iter().map(|report| report["pipeline"].as_str().unwrap()).collect();
+    assert_eq!(names, ["none", "half", "lossless"]);
+    assert_eq!(reports[1]["verdict"], "measured");
+    assert_eq!(reports[0]["verdict"], "unchanged");
+    assert_eq!(reports[0]["before"], reports[2]["before"], "each starts from the source");
+    for name in names {
+        let beside = folder.path().join(format!("model.{name}.onnx"));
+        assert_eq!(std::fs::read(beside).unwrap(), std::fs::read(results.join(format!("model.{name}.onnx"))).unwrap());
+    }
+    assert_eq!(data(&std::fs::read_to_string(page).unwrap()).as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn pipelines_of_one_name_are_numbered_and_a_file_cannot_hold_several() {
+    let (folder, model) = workplace();
+    let (code, out, err) = edgesmith(&["optimize", &model, "--pipeline", "none", "--pipeline", "none"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(folder.path().join("model.none.onnx").exists() && folder.path().join("model.none-2.onnx").exists());
+    let place = folder.path().join("out.onnx").display().to_string();
+    let arguments = ["optimize", &model, "--pipeline", "none", "--pipeline", "lossless", "--output", &place];
+    let (code, _, err) = edgesmith(&arguments);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("names a folder"), "{err}");
+    assert!(!Path::new(&place).exists());
+}
+
+#[test]
+fn pipelines_that_want_the_same_file_are_refused() {
+    let (folder, model) = workplace();
+    let write = |name: &str| {
+        let path = folder.path().join(name);
+        let out = folder.path().join("same.onnx").display().to_string();
+        std::fs::write(&path, format!("[[emit]]\nbackend = \"onnx\"\noutput = {out:?}\n")).unwrap();
+        path.display().to_string()
+    };
+    let (code, _, err) =
+        edgesmith(&["optimize", &model, "--pipeline", &write("a.toml"), "--pipeline", &write("b.toml")]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("'a' and 'b' would both write") && err.contains("same.onnx"), "{err}");
+}

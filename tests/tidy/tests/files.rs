@@ -64,35 +64,3 @@ fn every_crate_has_a_readme() {
         .collect();
     assert!(missing.is_empty(), "these crates have no README.md:\n{}", missing.join("\n"));
 }
-
-#[test]
-fn the_pure_crates_touch_no_file_thread_or_clock() {
-    let pure = [
-        "ir/core/src",
-        "ir/text/src",
-        "ir/exec/src",
-        "ir/rewrite/src",
-        "ir/onnx-proto/src",
-        "passes/",
-        "frontends/onnx/src",
-        "backends/onnx/src",
-    ];
-    let forbidden = ["std::fs", "std::thread", "std::time::Instant", "std::time::SystemTime", "std::env::var"];
-    let mut found = Vec::new();
-    for path in rust_files() {
-        let name = shown(&path);
-        if !pure.iter().any(|folder| name.starts_with(folder)) || !name.contains("/src/") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        // Unit tests at the end of a file may do what they like.
-        let library = text.split("#[cfg(test)]").next().unwrap_or(&text);
-        for (number, line) in library.lines().enumerate() {
-            let code = line.split("//").next().unwrap_or(line);
-            if forbidden.iter().any(|word| code.contains(word)) {
-                found.push(format!("{name}:{}: {}", number + 1, line.trim()));
-            }
-        }
-    }
-    assert!(found.is_empty(), "files, threads or clocks where there must be none:\n{}", found.join("\n"));
-}

@@ -4,6 +4,8 @@
 //! the archive `libgcc_eh`, which every GCC brings. A linker script of that name, found before the shared library, sends the
 //! linker there. Where the archive is missing nothing changes.
 
+#![allow(clippy::print_stdout, reason = "it speaks to cargo")]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -100,7 +100,6 @@ pub(crate) fn pipelines_compared(reports: &[OptimizeReport]) -> String {
     let line = |name: &str, metrics: &Metrics, file: u64, verdict: &str| {
         let macs = at_one(&metrics.macs.0, count);
         let file = if file == 0 { "withheld".to_owned() } else { bytes(file) };
-        // A column of words reads from its start on, so it comes last and keeps its own spacing.
         vec![name.to_owned(), count(metrics.operators), macs, count(metrics.parameters), file, verdict.to_owned()]
     };
     let mut rows: Vec<Vec<String>> = Vec::new();

@@ -138,7 +138,7 @@ impl Record {
         for (at, op) in self.trace.result.iter().enumerate() {
             // What nothing touched was told as a source already.
             let own = matches!(self.trace.origins.get(op.origin as usize), Some(TraceOrigin::Source { .. }));
-            if (op.name == name || op.results.iter().any(|result| result == name)) && !(own && !answers.is_empty()) {
+            if (op.name == name || op.results.iter().any(|result| result == name)) && (!own || answers.is_empty()) {
                 answers.push(self.result(at));
             }
         }

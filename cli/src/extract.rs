@@ -7,7 +7,7 @@ use edgesmith_ir::id::EntityId;
 use edgesmith_ir::op::{Arity, FunctionKey};
 use edgesmith_ir::{Def, Dim, Graph, Model, Name, Op, OpId, ValueId, ValueType};
 use indexmap::IndexSet;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A part of a model.
 #[derive(Clone, Debug)]
@@ -176,7 +176,7 @@ fn count_pinned(graph: &Graph) -> usize {
 
 /// Makes the values inputs, in this order, and the only ones; likewise the outputs; erases what is left over.
 fn cut(graph: &mut Graph, ports: &[ValueId], wanted: &[ValueId], reached: &Reached) -> Result<(), ExtractError> {
-    let mut names: FxHashMap<Name, ()> = graph.values().map(|(_, row)| (row.name().clone(), ())).collect();
+    let mut names: FxHashSet<Name> = graph.values().map(|(_, row)| row.name().clone()).collect();
     for index in (0..graph.outputs().len()).rev() {
         graph.remove_output(index);
     }
@@ -262,11 +262,11 @@ fn open_dims(name: &Name, ty: &ValueType) -> ValueType {
 }
 
 /// A name that nothing has yet: the name with a number.
-pub(crate) fn fresh_name(name: &str, taken: &mut FxHashMap<Name, ()>) -> Name {
+pub(crate) fn fresh_name(name: &str, taken: &mut FxHashSet<Name>) -> Name {
     let mut number = 1_u64;
     loop {
         let fresh = Name::from(format!("{name}_{number}"));
-        if taken.insert(fresh.clone(), ()).is_none() {
+        if taken.insert(fresh.clone()) {
             return fresh;
         }
         number += 1;

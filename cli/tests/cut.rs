@@ -289,7 +289,7 @@ fn what_branches_capture_is_needed_and_travels() {
             op: operator,
             operands: [Some(captured)].into_iter().collect(),
             captures: 0,
-            regions: Default::default(),
+            regions: Vec::new().into(),
             results: [Some(format!("{name}_y").into())].into_iter().collect(),
             name: Name::default(),
             origin: build.origin,

@@ -320,7 +320,7 @@ fn fifty_thousand_operators_are_compared() {
                 op: edgesmith_ir::op::Add {}.into(),
                 operands: [Some(value), Some(one)].into_iter().collect(),
                 captures: 0,
-                regions: Default::default(),
+                regions: Vec::new().into(),
                 results: [Some(Name::from(format!("v{}", number + shift)))].into_iter().collect(),
                 name: Name::default(),
                 origin: made,

@@ -34,7 +34,9 @@ const NORM: &str =
 
 #[test]
 fn every_normalisation_of_a_trained_model_is_accounted_for() {
-    let source = edgesmith::ModelFile::read(Path::new(&shipped()), &Default::default()).unwrap().model;
+    let source = edgesmith::ModelFile::read(Path::new(&shipped()), &edgesmith_frontend_onnx::ImportOptions::default())
+        .unwrap()
+        .model;
     let graph = source.main_graph().unwrap();
     let id = *source.entries.values().next().unwrap();
     let norms: Vec<String> = graph

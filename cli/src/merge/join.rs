@@ -130,8 +130,8 @@ pub(super) fn bind_dims(
         let types = || MergeError::Types {
             from: ga.value(from).name().clone(),
             to: gb.value(to).name().clone(),
-            given: given.clone(),
-            taken: taken.clone(),
+            given: Box::new(given.clone()),
+            taken: Box::new(taken.clone()),
         };
         let (Some(x), Some(y)) = (given.as_tensor(), taken.as_tensor()) else {
             let contradict = *given != ValueType::Unknown && *taken != ValueType::Unknown && !given.refines(taken);
@@ -266,7 +266,7 @@ fn outputs(a: &mut Model, main: GraphId, old: &Graph, values: &[Option<ValueId>]
             op: Op::Identity(Identity {}),
             operands: [Some(value)].into_iter().collect(),
             captures: 0,
-            regions: Default::default(),
+            regions: Vec::new().into(),
             results: [Some(name)].into_iter().collect(),
             name: Name::default(),
             origin: made,

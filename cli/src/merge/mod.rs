@@ -80,9 +80,9 @@ pub enum MergeError {
         /// The input of the second.
         to: Name,
         /// The type of the value.
-        given: ValueType,
+        given: Box<ValueType>,
         /// The type of the input.
-        taken: ValueType,
+        taken: Box<ValueType>,
     },
     /// Operators of one domain in two versions; nobody knows how to convert them.
     #[error(

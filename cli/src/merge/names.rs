@@ -25,8 +25,8 @@ pub(super) fn keep_apart(a: &mut Model, b: &mut Model, plan: &Plan, renamed: &mu
     let (Some(main_a), Some(main_b)) = (a.main(), b.main()) else { return names };
     let (ga, gb) = (a.graph(main_a), b.graph(main_b));
     let held: FxHashMap<Name, ValueId> = ga.values().map(|(id, row)| (row.name().clone(), id)).collect();
-    let mut taken: FxHashMap<Name, ()> = held.keys().map(|name| (name.clone(), ())).collect();
-    taken.extend(gb.values().map(|(_, row)| (row.name().clone(), ())));
+    let mut taken: FxHashSet<Name> = held.keys().cloned().collect();
+    taken.extend(gb.values().map(|(_, row)| row.name().clone()));
     // Names that the joined model shows to its users.
     let mut shown_a: FxHashSet<ValueId> = ga.inputs().iter().copied().collect();
     shown_a.extend(plan.kept.iter().map(|index| ga.outputs()[*index]));

@@ -182,11 +182,7 @@ impl Planner<'_> {
                 sorted &= *maker < reader;
                 waits.push(*maker);
             }
-            Some(Source::Initializer(tensor)) if inner => {
-                if seen.insert(name) {
-                    own.push((name, *tensor));
-                }
-            }
+            Some(Source::Initializer(tensor)) if inner && seen.insert(name) => own.push((name, *tensor)),
             Some(_) => {}
             None if seen.insert(name) => free.push(name),
             None => {}

@@ -101,7 +101,7 @@ fn edit(model: &mut Model, main: crate::GraphId, origin: OriginId, random: &mut 
     match (random.below(16), value, other, op) {
         (0, ..) => drop(graph.add_input(name, any_tensor(), None)),
         (1, ..) => drop(graph.add_constant(name, constant_type, tensor)),
-        (2, ..) | (3, ..) | (4, ..) => {
+        (2..=4, ..) => {
             let operands: Vec<_> = (0..random.below(5)).map(|_| random.pick(&values)).collect();
             let names: Vec<String> = (0..=random.below(2)).map(|result| format!("{name}_{result}")).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -1,7 +1,7 @@
 //! The trace of a run: what became of every operator of the source, and where every operator of the result came from.
 
 use edgesmith_ir::{EntityId, Model, Name, Origin, OriginId, Renumbering};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -215,19 +215,19 @@ impl Trace {
         }
         // An operator that was merged into an equal one lives on in that one, though not by provenance.
         let mut events = Vec::new();
-        let mut merged: FxHashMap<u32, ()> = FxHashMap::default();
+        let mut merged: FxHashSet<u32> = FxHashSet::default();
         for (at, event) in self.events.iter().enumerate() {
             if event.from.iter().any(|from| holds.contains(from)) {
                 events.push(at);
                 if let Some(into) = event.into
                     && !holds.contains(&into)
                 {
-                    merged.insert(into, ());
+                    merged.insert(into);
                 }
             }
         }
         let result = self.result.iter().enumerate();
-        let alive = result.filter(|(_, op)| holds.contains(&op.origin) || merged.contains_key(&op.origin));
+        let alive = result.filter(|(_, op)| holds.contains(&op.origin) || merged.contains(&op.origin));
         Some(Fate { node: node.clone(), operator: operator.clone(), events, result: alive.map(|(at, _)| at).collect() })
     }
 }

@@ -1,7 +1,7 @@
 //! A division by a constant becomes a product with its reciprocal, which most targets compute many times faster.
 
 use edgesmith_ir::op::{Div, Mul};
-use edgesmith_ir::{OpId, OpKind, Tensor};
+use edgesmith_ir::{DType, OpId, OpKind, Tensor};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 /// `x / c = x · (1 / c)`. Where every element of `c` is a power of two, both are the same number correctly rounded, so
@@ -22,7 +22,7 @@ impl Rewrite for ReplaceDivision {
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let division = cx.op::<Div>(root)?;
-        if !cx.dtype(division.c()).is_some_and(|dtype| dtype.is_float()) {
+        if !cx.dtype(division.c()).is_some_and(DType::is_float) {
             // Integers are divided with a remainder: another operation, and no news to the user.
             return Err(Miss::NoMatch);
         }

@@ -70,6 +70,19 @@ pub(crate) struct ReadArgs {
     pub(crate) allow_unknown_opset: bool,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct WriteArgs {
+    /// Where to write the result
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Replace an output that exists
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Keep the weights in a file of their own
+    #[arg(long)]
+    pub(crate) external_data: bool,
+}
+
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
     /// Every change on seeded values; the whole model when that is within the budget

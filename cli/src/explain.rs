@@ -99,23 +99,18 @@ pub struct Refusal {
 
 impl Record {
     /// Of a run.
-    pub fn of(report: &RunReport) -> Self {
-        let remark = |remark: &Remark| RecordedRemark {
+    pub fn of(report: RunReport) -> Self {
+        let remark = |remark: Remark| RecordedRemark {
             rule: remark.rule.to_string(),
             site: remark.site.to_string(),
-            message: remark.message.clone(),
-            remedy: remark.remedy.clone(),
+            message: remark.message,
+            remedy: remark.remedy,
         };
-        let passes = report.passes.iter();
-        Self {
-            passes: passes
-                .map(|pass| RecordedPass {
-                    name: pass.name.clone(),
-                    remarks: pass.remarks.iter().map(remark).collect(),
-                })
-                .collect(),
-            trace: report.trace.clone(),
-        }
+        let passes = report
+            .passes
+            .into_iter()
+            .map(|pass| RecordedPass { name: pass.name, remarks: pass.remarks.into_iter().map(remark).collect() });
+        Self { passes: passes.collect(), trace: report.trace }
     }
 
     /// Of a report in JSON.
@@ -130,9 +125,9 @@ impl Record {
         let mut answers: Vec<Explanation> = Vec::new();
         for (number, origin) in self.trace.origins.iter().enumerate() {
             if let TraceOrigin::Source { node, scope, .. } = origin
-                && (node == name || by_value.as_deref() == Some(node))
+                && (node == name || by_value.as_deref() == Some(&**node))
             {
-                answers.extend(self.source(number as u32, scope.clone()));
+                answers.extend(self.source(number as u32, scope.as_ref().map(ToString::to_string)));
             }
         }
         for (at, op) in self.trace.result.iter().enumerate() {
@@ -162,8 +157,8 @@ impl Record {
         let steps: Vec<StepOf> = steps
             .map(|event| StepOf {
                 pass: self.pass(event.pass),
-                rule: event.rule.clone(),
-                site: event.site.clone(),
+                rule: event.rule.to_string(),
+                site: event.site.to_string(),
                 made_operator: event.into.is_some(),
             })
             .collect();
@@ -172,8 +167,9 @@ impl Record {
         names.push(&fate.node);
         let refusals = self.refusals(&names);
         let lives_in =
-            alive.iter().map(|op| Survivor { node: op.name.clone(), operator: op.operator.clone() }).collect();
-        Some(Explanation::Source { node: fate.node.clone(), operator: fate.operator, scope, steps, lives_in, refusals })
+            alive.iter().map(|op| Survivor { node: op.name.to_string(), operator: op.operator.to_string() }).collect();
+        let (node, operator) = (fate.node.to_string(), fate.operator.to_string());
+        Some(Explanation::Source { node, operator, scope, steps, lives_in, refusals })
     }
 
     fn result(&self, at: usize) -> Explanation {
@@ -181,24 +177,15 @@ impl Record {
         let sources = self.trace.sources(op.origin).into_iter().filter_map(|number| {
             match self.trace.origins.get(number as usize) {
                 Some(TraceOrigin::Source { node, operator, .. }) => {
-                    Some(Survivor { node: node.clone(), operator: operator.clone() })
+                    Some(Survivor { node: node.to_string(), operator: operator.to_string() })
                 }
                 _ => None,
             }
         });
-        let (mut rules, mut level) = (Vec::new(), vec![op.origin]);
-        while let Some(top) = level.pop() {
-            if let Some(TraceOrigin::Derived { rule, from }) = self.trace.origins.get(top as usize) {
-                if !rules.contains(rule) {
-                    rules.push(rule.clone());
-                }
-                level.extend(from);
-            }
-        }
         Explanation::Result {
-            node: op.name.clone(),
-            operator: op.operator.clone(),
-            rules,
+            node: op.name.to_string(),
+            operator: op.operator.to_string(),
+            rules: self.trace.rules(op.origin).iter().map(ToString::to_string).collect(),
             sources: sources.collect(),
             refusals: self.refusals(&[&op.name]),
         }

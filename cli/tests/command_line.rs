@@ -2,36 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
+use std::path::Path;
+
+use common::{edgesmith, models, text, workplace};
 use edgesmith::{ModelFile, write_onnx};
 use edgesmith_backend::Existing;
 use edgesmith_backend_onnx::Options;
 use edgesmith_frontend_onnx::ImportOptions;
 use edgesmith_ir::op::BatchNormalization;
 use edgesmith_ir::{F32, Model, OpKind, Tensor};
-
-fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models")
-}
-
-fn edgesmith(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_edgesmith")).args(arguments).output().unwrap()
-}
-
-fn text(output: &Output) -> (i32, String, String) {
-    let read = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), read(&output.stdout), read(&output.stderr))
-}
-
-/// A folder with a copy of a trained model in it.
-fn workplace() -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let model = folder.path().join("model.onnx");
-    std::fs::copy(models().join("digits_mobilenet__legacy_op17.onnx"), &model).unwrap();
-    (folder, model.display().to_string())
-}
 
 #[test]
 fn the_main_job_folds_checks_and_writes() {

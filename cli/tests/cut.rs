@@ -2,35 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 
-use std::path::{Path, PathBuf};
+mod common;
+
 use std::process::Command;
 
+use common::{MODELS, path, read};
 use edgesmith::diff::diff;
 use edgesmith::extract::{ExtractError, extract};
 use edgesmith::merge::{MergeError, MergeOptions, merge};
-use edgesmith::{ModelFile, end_to_end_inputs, engine, write_onnx};
+use edgesmith::{end_to_end_inputs, engine, write_onnx};
 use edgesmith_backend::Existing;
 use edgesmith_backend_onnx::{ExternalData, Options};
 use edgesmith_exec::{Request, Values};
-use edgesmith_frontend_onnx::ImportOptions;
 use edgesmith_ir::{DType, Def, Dim, Graph, Model, Name, NewOp, Op, Origin, Shape, Tensor, User, ValueType, op};
-
-const MODELS: [&str; 6] = [
-    "digits_mobilenet__dynamo_op20",
-    "digits_mobilenet__legacy_op17",
-    "digits_resnet__dynamo_op20",
-    "digits_resnet__legacy_op17",
-    "digits_vit__dynamo_op20",
-    "digits_vit__legacy_op17",
-];
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models").join(format!("{name}.onnx"))
-}
-
-fn read(path: &Path) -> Model {
-    ModelFile::read(path, &ImportOptions::default()).unwrap().model
-}
 
 /// The model as it is after a file.
 fn through_file(model: &Model, options: Options) -> Model {

@@ -2,33 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::process::Command;
 
+use common::{MODELS, path, read};
 use edgesmith::diff::{ModelDiff, diff};
 use edgesmith::verify::{Verification, VerifyOptions, verify};
-use edgesmith::{ModelFile, end_to_end_inputs, engine, write_onnx};
+use edgesmith::{end_to_end_inputs, engine, write_onnx};
 use edgesmith_backend::Existing;
 use edgesmith_backend_onnx::Options;
-use edgesmith_frontend_onnx::ImportOptions;
 use edgesmith_ir::{GraphId, Model, Name, OpId, OpKind, Tensor, ValueId};
-
-const MODELS: [&str; 6] = [
-    "digits_mobilenet__dynamo_op20",
-    "digits_mobilenet__legacy_op17",
-    "digits_resnet__dynamo_op20",
-    "digits_resnet__legacy_op17",
-    "digits_vit__dynamo_op20",
-    "digits_vit__legacy_op17",
-];
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models").join(format!("{name}.onnx"))
-}
-
-fn read(path: &Path) -> Model {
-    ModelFile::read(path, &ImportOptions::default()).unwrap().model
-}
 
 /// The model and a copy of it after a change.
 fn changed(name: &str, change: impl FnOnce(&mut Model, GraphId)) -> (Model, Model) {

@@ -1,26 +1,19 @@
-//! Measuring and describing, as a user meets them: what `bench`, `eval`, `pipeline`, `passes`, `schema` and `completions`
-//! print, and interface edits of `optimize`.
+//! Measuring, as a user meets it: what `bench` prints and writes.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod common;
 
+use common::{models, text};
 use serde_json::Value;
+
+/// Exit code, standard output, standard error.
+fn edgesmith(arguments: &[&str]) -> (i32, String, String) {
+    text(&common::edgesmith(arguments))
+}
 
 fn model(name: &str) -> String {
     models().join(name).display().to_string()
-}
-
-fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models")
-}
-
-/// Exit code, standard output, standard error; both are pipes.
-fn edgesmith(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_edgesmith")).args(arguments).output().unwrap();
-    let read = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), read(&output.stdout), read(&output.stderr))
 }
 
 /// What a command prints that succeeds and has nothing to complain about.

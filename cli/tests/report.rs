@@ -2,27 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, reason = "a test")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod common;
 
+use std::path::Path;
+
+use common::{models, text, workplace};
 use serde_json::Value;
 
-fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models")
-}
-
+/// Exit code, standard output, standard error.
 fn edgesmith(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_edgesmith")).args(arguments).output().unwrap();
-    let read = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), read(&output.stdout), read(&output.stderr))
-}
-
-/// A folder with a trained model in it.
-fn workplace() -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let model = folder.path().join("model.onnx");
-    std::fs::copy(models().join("digits_mobilenet__legacy_op17.onnx"), &model).unwrap();
-    (folder, model.display().to_string())
+    text(&common::edgesmith(arguments))
 }
 
 fn json(path: &Path) -> Value {

@@ -45,14 +45,14 @@ pub(super) fn run(args: &ExplainArgs, registry: &Registry) -> Result<(), Failure
         Some(path) => read_report(path)?,
         None => {
             let pipeline = read_pipeline(&args.pipeline, registry)?;
-            // Checks are not asked about; what they refuse depends on nothing that is asked here.
-            let options = OptimizeOptions { check: CheckMode::Off, ..OptimizeOptions::default() };
+            // Local checks decide what fires, so they run as in `optimize`; the check of the whole decides nothing here.
+            let options = OptimizeOptions { check: CheckMode::Local, ..OptimizeOptions::default() };
             let report =
                 crate::optimize::optimize(&mut file.model, &pipeline, &options).map_err(|error| match error {
                     OptimizeError::Failure(failure) => failure,
                     OptimizeError::Pass(failure) => Failure::model(failure.to_string()),
                 })?;
-            Record::of(&report)
+            Record::of(report)
         }
     };
     let mut answers = Vec::new();

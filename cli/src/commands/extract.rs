@@ -8,11 +8,11 @@ use edgesmith_ir::{Model, Name};
 use edgesmith_pass::Registry;
 
 use super::{import_options, note, say};
-use crate::args::ReadArgs;
+use crate::Failure;
+use crate::args::{ReadArgs, WriteArgs};
 use crate::extract::{ExtractError, extract};
 use crate::model_file::ModelFile;
 use crate::render::count;
-use crate::{Failure, write_onnx};
 
 #[derive(Args, Debug)]
 pub(crate) struct ExtractArgs {
@@ -24,27 +24,19 @@ pub(crate) struct ExtractArgs {
     /// Values that the part computes [default: the model's own outputs]
     #[arg(long, value_name = "NAMES")]
     outputs: Vec<String>,
-    /// Where to write the part
-    #[arg(long, short, value_name = "FILE")]
-    output: PathBuf,
-    /// Replace an output that exists
-    #[arg(long)]
-    force: bool,
-    /// Keep the weights in a file of their own
-    #[arg(long)]
-    external_data: bool,
+    #[command(flatten)]
+    write: WriteArgs,
     #[command(flatten)]
     read: ReadArgs,
 }
 
 pub(super) fn run(args: &ExtractArgs, registry: &Registry) -> Result<(), Failure> {
-    super::refuse_existing(&args.output, args.force)?;
+    super::refuse_existing(&args.write.output, args.write.force)?;
     let file = ModelFile::read(&args.model, &import_options(&args.read, registry))?;
     let (inputs, outputs) = (names(&file.model, &args.inputs), names(&file.model, &args.outputs));
     let part =
         extract(&file.model, &inputs, &outputs).map_err(|error| failure(&args.model.display().to_string(), &error))?;
-    let (existing, options) = super::writing(args.force, args.external_data);
-    let published = write_onnx(&part.model, &args.output, existing, options)?;
+    let published = super::write_as_asked(&part.model, &args.write)?;
     part.remarks.iter().for_each(|remark| note(&format!("remark: {remark}")));
     super::say_written(&published);
     say(&interface(&part.model));

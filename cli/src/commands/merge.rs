@@ -9,10 +9,10 @@ use edgesmith_pass::Registry;
 
 use super::extract::{interface, names};
 use super::{import_options, note, say};
-use crate::args::ReadArgs;
+use crate::Failure;
+use crate::args::{ReadArgs, WriteArgs};
 use crate::merge::{MergeError, MergeOptions, Merged, merge};
 use crate::model_file::ModelFile;
-use crate::{Failure, write_onnx};
 
 #[derive(Args, Debug)]
 pub(crate) struct MergeArgs {
@@ -26,21 +26,14 @@ pub(crate) struct MergeArgs {
     /// Outputs of the first that stay outputs although the second takes them: names, with commas between them
     #[arg(long, value_name = "NAMES")]
     keep: Vec<String>,
-    /// Where to write the joined model
-    #[arg(long, short, value_name = "FILE")]
-    output: PathBuf,
-    /// Replace an output that exists
-    #[arg(long)]
-    force: bool,
-    /// Keep the weights in a file of their own
-    #[arg(long)]
-    external_data: bool,
+    #[command(flatten)]
+    write: WriteArgs,
     #[command(flatten)]
     read: ReadArgs,
 }
 
 pub(super) fn run(args: &MergeArgs, registry: &Registry) -> Result<(), Failure> {
-    super::refuse_existing(&args.output, args.force)?;
+    super::refuse_existing(&args.write.output, args.write.force)?;
     let options = import_options(&args.read, registry);
     let (before, after) = (ModelFile::read(&args.before, &options)?, ModelFile::read(&args.after, &options)?);
     let connect = args
@@ -50,8 +43,7 @@ pub(super) fn run(args: &MergeArgs, registry: &Registry) -> Result<(), Failure> 
         .collect::<Result<Vec<_>, Failure>>()?;
     let options = MergeOptions { connect, keep: names(&before.model, &args.keep) };
     let merged = merge(&before.model, &after.model, &options).map_err(failure)?;
-    let (existing, options) = super::writing(args.force, args.external_data);
-    let published = write_onnx(&merged.model, &args.output, existing, options)?;
+    let published = super::write_as_asked(&merged.model, &args.write)?;
     super::say_written(&published);
     print(&merged);
     Ok(())

@@ -20,7 +20,7 @@ pub(crate) use merge::MergeArgs;
 pub(crate) use new::NewCommand;
 
 use crate::Failure;
-use crate::args::{Command, EngineArgs, EngineName, ReadArgs};
+use crate::args::{Command, EngineArgs, EngineName, ReadArgs, WriteArgs};
 use crate::engines::default_engine_name;
 use edgesmith_backend::{Existing, Published};
 use edgesmith_backend_onnx::ExternalData;
@@ -106,6 +106,12 @@ fn writing(force: bool, external: bool) -> (Existing, edgesmith_backend_onnx::Op
     let existing = if force { Existing::Replace } else { Existing::Keep };
     let external_data = if external { ExternalData::Always } else { ExternalData::Auto };
     (existing, edgesmith_backend_onnx::Options { external_data, ..Default::default() })
+}
+
+/// Writes a model where and how the flags say.
+fn write_as_asked(model: &edgesmith_ir::Model, args: &WriteArgs) -> Result<Published, Failure> {
+    let (existing, options) = writing(args.force, args.external_data);
+    crate::write_onnx(model, &args.output, existing, options)
 }
 
 /// Says what was written, and what writing it had to change.

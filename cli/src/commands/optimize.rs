@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use edgesmith_backend::{Existing, Published};
-use edgesmith_backend_onnx::ExternalData;
 use edgesmith_exec::{Calibration, Labelled, Values};
 use edgesmith_ir::Model;
 use edgesmith_pass::{CheckMode, PassFailure, Registry, Verdict};
@@ -28,10 +27,7 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
     let format = args.report.as_deref().map(ReportFormat::of).transpose()?;
     let jobs = jobs::plan(args, registry)?;
     // Known before the work, so that nobody waits for it.
-    if let Some(job) = jobs.list.iter().find(|job| job.output.exists() && !args.force) {
-        return Err(Failure::usage(format!("{} exists already", job.output.display()))
-            .with_help("--force replaces it, --output names another"));
-    }
+    jobs.list.iter().try_for_each(|job| super::refuse_existing(&job.output, args.force))?;
     let mut file = ModelFile::read(&jobs.input, &import_options(&args.read, registry))?;
     if args.through_text {
         file.model = crate::through_text::through_text(&file.model)?;
@@ -156,9 +152,8 @@ fn run_job(
 }
 
 fn write(args: &OptimizeArgs, model: &Model, output: &Path) -> Result<Published, Failure> {
-    let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let external_data = if args.external_data { ExternalData::Always } else { ExternalData::Auto };
-    write_onnx(model, output, existing, edgesmith_backend_onnx::Options { external_data, ..Default::default() })
+    let (existing, options) = super::writing(args.force, args.external_data);
+    write_onnx(model, output, existing, options)
 }
 
 fn written_bytes(published: &Published) -> u64 {

@@ -46,10 +46,11 @@ const FAST_ELEMENTS: f64 = 5e8;
 const TOLERANCE: f64 = 1e-4;
 
 impl EndToEnd<'_> {
-    /// Runs both models and compares every output.
-    pub fn check(&self, before: &Model, after: &Model, fidelity: Fidelity) -> Verdict {
+    /// Runs both models and compares every output. Fails with the reason when nothing could be concluded, so that local
+    /// checks are all there is; a difference that only the fast engine sees is a verdict of its own.
+    pub fn check(&self, before: &Model, after: &Model, fidelity: Fidelity) -> Result<Verdict, String> {
         let Some(first) = self.inputs.iter().find_map(|group| group.first()) else {
-            return Verdict::NotChecked { reason: "no inputs could be made for it".into() };
+            return Err("no inputs could be made for it".into());
         };
         let size = work(before, first);
         let runs = 2.0 * self.inputs.iter().map(Vec::len).max().unwrap_or(1) as f64;
@@ -60,9 +61,9 @@ impl EndToEnd<'_> {
         let mut reason = String::new();
         if affordable(REFERENCE_MACS, REFERENCE_ELEMENTS) {
             match self.run(self.reference, before, after, fidelity) {
-                Ok(Comparison::Differs { detail }) => return Verdict::Differs { detail },
+                Ok(Comparison::Differs { detail }) => return Ok(Verdict::Differs { detail }),
                 other => match Self::conclude(other, self.reference) {
-                    Ok(verdict) => return verdict,
+                    Ok(verdict) => return Ok(verdict),
                     Err(why) => reason = why,
                 },
             }
@@ -72,9 +73,11 @@ impl EndToEnd<'_> {
         {
             match self.run(fast, before, after, fidelity) {
                 // No engine but the evaluator is believed; what it sees is reported.
-                Ok(Comparison::Differs { detail }) => reason = format!("{} differs at {detail}", fast.name()),
+                Ok(Comparison::Differs { detail }) => {
+                    return Ok(Verdict::NotChecked { reason: format!("{} differs at {detail}", fast.name()) });
+                }
                 other => match Self::conclude(other, fast) {
-                    Ok(verdict) => return verdict,
+                    Ok(verdict) => return Ok(verdict),
                     Err(why) if reason.is_empty() => reason = why,
                     Err(why) => reason = format!("{reason}; {why}"),
                 },
@@ -90,7 +93,7 @@ impl EndToEnd<'_> {
                 None => "its cost cannot be estimated; --check full runs it".into(),
             };
         }
-        Verdict::NotChecked { reason }
+        Err(reason)
     }
 
     /// The verdict of a run that found no difference, or why there is none.

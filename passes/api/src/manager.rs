@@ -14,7 +14,7 @@ use crate::measure::Measuring;
 use crate::pass::{Pass, PassCx, PassRecord};
 use crate::pipeline::{Pipeline, Step};
 use crate::report::{LocalChecks, Metrics, PassReport, RunReport, Verdict};
-use crate::trace::Tracer;
+use crate::trace::{Mark, Tracer};
 
 /// How a pipeline runs.
 pub struct RunOptions<'a> {
@@ -71,7 +71,7 @@ pub fn run_pipeline<'a>(
         let snapshot = model.clone();
         let mark = tracer.mark();
         let Ran { record, failure, loss, budget } =
-            run_step(model, &snapshot, step, fuel, options, &mut predictions, (index, &mut tracer));
+            run_step(model, &snapshot, step, fuel, options, &mut predictions, (index, &mark, &mut tracer));
         let (dropped, internal) = match failure {
             None => (None, false),
             Some((message, internal)) => (Some(message), internal),
@@ -116,10 +116,9 @@ pub fn run_pipeline<'a>(
         CheckMode::Local => locally_only(&passes, "as asked for"),
         CheckMode::Auto | CheckMode::Full => match end_to_end(&source) {
             None => locally_only(&passes, "there is no engine"),
-            Some(check) => match check.check(&source, model, fidelity) {
-                Verdict::NotChecked { reason } if !reason.contains(" differs at ") => locally_only(&passes, &reason),
-                verdict => verdict,
-            },
+            Some(check) => {
+                check.check(&source, model, fidelity).unwrap_or_else(|reason| locally_only(&passes, &reason))
+            }
         },
     };
     Ok(RunReport { before, after: Metrics::of(model), passes, fidelity, trace: tracer.finish(model), verdict })
@@ -142,12 +141,11 @@ fn run_step(
     fuel: Option<u64>,
     options: &RunOptions<'_>,
     predictions: &mut Predictions,
-    (index, tracer): (usize, &mut Tracer),
+    (index, mark, tracer): (usize, &Mark, &mut Tracer),
 ) -> Ran {
     let limits = step.budget.as_ref().map(|budget| budget.limits);
     let mut tries = limits.map(Tries::new);
     let mut eased: Option<Box<dyn Pass>> = None;
-    let mark = tracer.mark();
     loop {
         let pass = eased.as_deref().unwrap_or(step.pass.as_ref());
         let mut record = PassRecord::default();
@@ -164,7 +162,7 @@ fn run_step(
         let kept = tried.broken.is_empty();
         if !kept {
             *model = snapshot.clone();
-            tracer.rewind(&mark);
+            tracer.rewind(mark);
             if let Some(gentler) = pass.ease() {
                 eased = Some(gentler);
                 continue;

@@ -1,6 +1,7 @@
 //! The trace of a run: what became of every operator of the source, and where every operator of the result came from.
 
 use edgesmith_ir::{EntityId, Model, Name, Origin, OriginId, Renumbering};
+use indexmap::IndexSet;
 use rustc_hash::FxHashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,17 +26,21 @@ pub enum TraceOrigin {
     /// A node of the source.
     Source {
         /// Its name; where the file gives none, the name of its first output.
-        node: String,
+        #[schemars(with = "String")]
+        node: Name,
         /// Its operator as the file calls it.
-        operator: String,
+        #[schemars(with = "String")]
+        operator: Name,
         /// The module of the exporter that it belongs to.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        scope: Option<String>,
+        #[schemars(with = "Option<String>")]
+        scope: Option<Name>,
     },
     /// Made by a rule from other operators.
     Derived {
         /// The rule.
-        rule: String,
+        #[schemars(with = "String")]
+        rule: Name,
         /// What the rule replaced.
         from: Vec<u32>,
     },
@@ -47,9 +52,11 @@ pub struct TraceEvent {
     /// Position of the pass in the run.
     pub pass: usize,
     /// The rule or step of the pass.
-    pub rule: String,
+    #[schemars(with = "String")]
+    pub rule: Name,
     /// The operator that it was about.
-    pub site: String,
+    #[schemars(with = "String")]
+    pub site: Name,
     /// Where the operators that went came from.
     pub from: Vec<u32>,
     /// The origin of what stands in their place; absent when no operator does.
@@ -61,11 +68,14 @@ pub struct TraceEvent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TraceOperator {
     /// Its name; where it has none, that of its first result.
-    pub name: String,
+    #[schemars(with = "String")]
+    pub name: Name,
     /// What it is.
-    pub operator: String,
+    #[schemars(with = "String")]
+    pub operator: Name,
     /// Its results' names.
-    pub results: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub results: Vec<Name>,
     /// Where it came from.
     pub origin: u32,
 }
@@ -90,16 +100,15 @@ impl Tracer {
             if id.index() < self.numbers.len() {
                 continue;
             }
-            let text = |name: &Name| name.to_string();
             self.trace.origins.push(match origin {
                 Origin::Source { node, operator, scope } => {
-                    TraceOrigin::Source { node: text(node), operator: text(operator), scope: scope.as_ref().map(text) }
+                    TraceOrigin::Source { node: node.clone(), operator: operator.clone(), scope: scope.clone() }
                 }
                 Origin::Derived { rule, from } => TraceOrigin::Derived {
-                    rule: text(rule),
+                    rule: rule.clone(),
                     from: from.iter().filter_map(|id| self.numbers.get(id.index()).copied()).collect(),
                 },
-                _ => TraceOrigin::Derived { rule: String::new(), from: Vec::new() },
+                _ => TraceOrigin::Derived { rule: Name::default(), from: Vec::new() },
             });
             self.numbers.push(self.trace.origins.len() as u32 - 1);
         }
@@ -124,8 +133,8 @@ impl Tracer {
         for event in events {
             self.trace.events.push(TraceEvent {
                 pass,
-                rule: event.rule.to_owned(),
-                site: event.site.to_string(),
+                rule: event.rule.into(),
+                site: event.site.clone(),
                 from: event.from.iter().filter_map(number).collect(),
                 into: event.into.as_ref().and_then(number),
             });
@@ -150,10 +159,10 @@ impl Tracer {
         for graph_id in result.live_graphs() {
             let graph = result.graph(graph_id);
             for (op, data) in graph.ops() {
-                let results = data.results().iter().flatten().map(|value| graph.value(*value).name().to_string());
+                let results = data.results().iter().flatten().map(|value| graph.value(*value).name().clone());
                 self.trace.result.push(TraceOperator {
-                    name: result.op_label(graph_id, op).to_string(),
-                    operator: data.op().name().to_string(),
+                    name: result.op_label(graph_id, op),
+                    operator: data.op().name().into(),
                     results: results.collect(),
                     origin: self.numbers.get(data.origin().index()).copied().unwrap_or_default(),
                 });
@@ -174,9 +183,11 @@ pub(crate) struct Mark {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fate {
     /// The node's name in the source.
-    pub node: String,
+    #[schemars(with = "String")]
+    pub node: Name,
     /// Its operator.
-    pub operator: String,
+    #[schemars(with = "String")]
+    pub operator: Name,
     /// Positions in [`Trace::events`] of what happened to it, in order.
     pub events: Vec<usize>,
     /// Positions in [`Trace::result`] of the operators that it lives on in.
@@ -184,21 +195,37 @@ pub struct Fate {
 }
 
 impl Trace {
-    /// The source nodes that a provenance goes back to.
-    pub fn sources(&self, origin: u32) -> Vec<u32> {
+    /// A provenance and all that it goes back to, each once, the latest first.
+    fn ancestry(&self, origin: u32) -> Vec<u32> {
         let (mut stack, mut seen, mut found) = (vec![origin], FxHashSet::default(), Vec::new());
         while let Some(top) = stack.pop() {
-            if !seen.insert(top) {
-                continue;
-            }
-            match self.origins.get(top as usize) {
-                Some(TraceOrigin::Derived { from, .. }) => stack.extend(from),
-                Some(TraceOrigin::Source { .. }) => found.push(top),
-                None => {}
+            if seen.insert(top) {
+                found.push(top);
+                if let Some(TraceOrigin::Derived { from, .. }) = self.origins.get(top as usize) {
+                    stack.extend(from);
+                }
             }
         }
-        found.sort_unstable();
+        // An origin is made after those it derives from.
+        found.sort_unstable_by(|a, b| b.cmp(a));
         found
+    }
+
+    /// The source nodes that a provenance goes back to, in the order of the source.
+    pub fn sources(&self, origin: u32) -> Vec<u32> {
+        let is_source = |number: &u32| matches!(self.origins.get(*number as usize), Some(TraceOrigin::Source { .. }));
+        self.ancestry(origin).into_iter().rev().filter(is_source).collect()
+    }
+
+    /// The rules that made what has this provenance, each once, the last one first.
+    pub fn rules(&self, origin: u32) -> IndexSet<Name> {
+        let origins = self.ancestry(origin).into_iter().filter_map(|number| self.origins.get(number as usize));
+        origins
+            .filter_map(|origin| match origin {
+                TraceOrigin::Derived { rule, .. } => Some(rule.clone()),
+                TraceOrigin::Source { .. } => None,
+            })
+            .collect()
     }
 
     /// What became of the source node of that number.

@@ -230,7 +230,7 @@ fn is_caught(source: &Model, wrong: fn() -> RuleSet, root: OpKind, rejected: &[S
     assert!(!outcome.firings.is_empty());
     model.verify().unwrap();
     let inputs = Seeds { extent: 2, ..Seeds::default() }.inputs(source, None).unwrap();
-    let verdict = common::end_to_end(&[inputs]).check(source, &model, rule.fidelity);
+    let verdict = common::end_to_end(&[inputs]).check(source, &model, rule.fidelity).unwrap();
     assert!(matches!(verdict, Verdict::Differs { .. }), "{verdict}");
 }
 

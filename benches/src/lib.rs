@@ -199,7 +199,6 @@ pub fn latencies(models: &[&Model], rounds: usize) -> Result<Vec<f64>, Failure> 
 /// Runs before the clock counts.
 const WARM_UP: usize = 10;
 
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test")]

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use edgesmith::{Failure, ModelFile, OptimizeError, OptimizeOptions, built_in, engine, open_labelled, optimize, write_onnx};
+use edgesmith::{
+    Failure, ModelFile, OptimizeError, OptimizeOptions, built_in, engine, open_labelled, optimize, write_onnx,
+};
 use edgesmith_backend::Existing;
 use edgesmith_exec::seeded::Seeds;
 use edgesmith_exec::{Effort, EngineError, Labelled, Request, Session, Values};
@@ -56,7 +58,8 @@ pub fn models_folder() -> PathBuf {
 /// The models in alphabetical order.
 pub fn model_paths() -> Result<Vec<PathBuf>, Failure> {
     let folder = models_folder();
-    let entries = std::fs::read_dir(&folder).map_err(|error| Failure::model(format!("{}: {error}", folder.display())))?;
+    let entries =
+        std::fs::read_dir(&folder).map_err(|error| Failure::model(format!("{}: {error}", folder.display())))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
     paths.sort();

@@ -6,18 +6,27 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::NewCommand;
 use crate::commands::bench::BenchArgs;
+use crate::commands::completions::CompletionsArgs;
 use crate::commands::explain::ExplainArgs;
+use crate::commands::passes::PassesArgs;
+use crate::commands::pipeline::PipelineArgs;
+use crate::commands::schema::SchemaArgs;
 use crate::model_file::DimBinding;
+use crate::{IoType, Rename};
 
 /// An optimising compiler for edge models: smaller, faster, and proven to compute the same.
 #[derive(Parser, Debug)]
-#[command(name = "edgesmith", version, arg_required_else_help = true)]
+#[command(name = "edgesmith", version, arg_required_else_help = true, disable_help_flag = true)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the model or the data is at fault, 2 the command line or the pipeline is,\n3 a check failed and the output was withheld, 4 a fault of edgesmith itself."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Print help
+    // Always the compact form, which fits a screen.
+    #[arg(short, long, action = clap::ArgAction::HelpShort, global = true)]
+    help: Option<bool>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -58,9 +67,22 @@ pub(crate) enum Command {
     /// Write a crate to start from
     #[command(subcommand, after_help = "Example: edgesmith new pass channel-gating")]
     New(NewCommand),
-    /// List the passes, their rules and the presets
-    #[command(after_help = "Example: edgesmith passes")]
-    Passes,
+    /// List the passes, their rules and the presets; print the manual of one
+    #[command(after_help = "Example: edgesmith passes fusion fold-batch-norm")]
+    Passes(PassesArgs),
+    /// Print a pipeline with every option written out, or show what is wrong with one
+    #[command(
+        after_help = "Example: edgesmith pipeline --print lossless > mine.toml\n         edgesmith pipeline --check mine.toml"
+    )]
+    Pipeline(PipelineArgs),
+    /// Print the JSON schema of pipelines or of reports
+    #[command(after_help = "Example: edgesmith schema pipeline > pipeline.schema.json")]
+    Schema(SchemaArgs),
+    /// Print completions for a shell
+    #[command(
+        after_help = "Example: edgesmith completions bash > ~/.local/share/bash-completion/completions/edgesmith"
+    )]
+    Completions(CompletionsArgs),
 }
 
 #[derive(Args, Debug)]
@@ -111,6 +133,12 @@ pub(crate) struct OptimizeArgs {
     /// Give a symbolic dim a number, as in batch=1; may be repeated
     #[arg(long = "dim", value_name = "NAME=N")]
     pub(crate) dims: Vec<DimBinding>,
+    /// Give an input or output another name; may be repeated
+    #[arg(long = "rename", value_name = "OLD=NEW")]
+    pub(crate) renames: Vec<Rename>,
+    /// Make inputs and outputs of floats f16, or inputs uint8 (0 to 255 unscaled); may be repeated
+    #[arg(long = "io-type", value_name = "[NAME=]f16|uint8")]
+    pub(crate) io_types: Vec<IoType>,
     /// Inputs for the check, an .npz file [default: seeded random ones]
     #[arg(long, value_name = "FILE")]
     pub(crate) inputs: Option<PathBuf>,
@@ -245,6 +273,9 @@ pub(crate) struct EvalArgs {
     /// Labelled data, an .npz file with 'images' (or the input's name) and 'labels'
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
+    /// Samples in one run [default: 1, or what the model insists on]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch: Option<u32>,
     /// Use only the first N samples
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
@@ -269,4 +300,34 @@ fn seconds(text: &str) -> Result<f64, String> {
         other => return Err(format!("'{other}' is not a unit of time; write ms, s, m or h")),
     };
     if number.is_finite() && number >= 0.0 { Ok(number * factor) } else { Err(format!("'{text}' is not a time")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    /// Every command below this one, by its full name.
+    fn all(command: &clap::Command, name: &str, found: &mut Vec<(String, clap::Command)>) {
+        for below in command.get_subcommands() {
+            let name = format!("{name} {}", below.get_name());
+            found.push((name.clone(), below.clone()));
+            all(below, &name, found);
+        }
+    }
+
+    #[test]
+    fn every_help_fits_a_screen_and_has_an_example() {
+        Cli::command().debug_assert();
+        let mut commands = vec![("edgesmith".to_owned(), Cli::command())];
+        all(&Cli::command(), "edgesmith", &mut commands);
+        assert!(commands.len() > 12);
+        for (name, command) in commands {
+            let text = command.term_width(100).render_help().to_string();
+            assert!(text.lines().count() <= 40, "{name} has {} lines:\n{text}", text.lines().count());
+            assert!(text.contains("Example") || name == "edgesmith", "{name} has no example:\n{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 100), "{name} is too wide:\n{text}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod explain;
 pub mod extract;
 mod failure;
 mod inputs;
+mod interface;
 pub mod merge;
 mod model_file;
 mod new_pass;
@@ -15,6 +16,7 @@ mod optimize;
 mod pipelines;
 mod presets;
 mod report;
+mod schema;
 mod through_text;
 pub mod verify;
 
@@ -42,12 +44,14 @@ pub use engines::{default_engine_name, engine};
 pub use explain::{Explanation, Record, Refusal, StepOf, Survivor};
 pub use failure::{Failure, Fault, SourceText};
 pub use inputs::{end_to_end_inputs, fit_inputs, read_npz};
+pub use interface::{InterfaceChange, IoType, Rename, Side, edit_interface};
 pub use model_file::{DimBinding, ModelFile, bind_dims, symbols, write_onnx};
 pub use new_pass::{EdgesmithSource, new_pass};
 pub use optimize::{OptimizeError, OptimizeOptions, optimize};
-pub use pipelines::{pipeline_failure, read_pipeline};
+pub use pipelines::{check_pipeline, pipeline_failure, read_pipeline};
 pub use presets::built_in;
 pub use report::{OptimizeReport, ReportFormat};
+pub use schema::{OptionCard, option_cards, pipeline_schema, written_schema};
 pub use through_text::through_text;
 
 #[cfg(feature = "cli")]

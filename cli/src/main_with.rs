@@ -41,7 +41,8 @@ pub fn main_with(register: impl FnOnce(&mut Registry)) -> ExitCode {
     }
 }
 
-fn print_failure(failure: &Failure) {
+/// Says what went wrong, on standard error.
+pub(crate) fn print_failure(failure: &Failure) {
     use std::io::{IsTerminal, Write};
     let mut diagnostic = MietteDiagnostic::new(failure.message.clone());
     diagnostic.help.clone_from(&failure.help);

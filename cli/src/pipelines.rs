@@ -9,11 +9,16 @@ use crate::failure::SourceText;
 
 /// Reads a pipeline: the preset of that name, else the file of that path.
 pub fn read_pipeline(choice: &str, registry: &Registry) -> Result<Pipeline, Failure> {
-    let (name, text) = match registry.preset_text(choice) {
-        Some(text) => (format!("preset '{choice}'"), text.to_owned()),
-        None => (choice.to_owned(), read_file(choice, registry)?),
-    };
+    let (name, text) = text_of(choice, registry)?;
     Pipeline::parse(&text, registry).map_err(|error| failure_in(error, name, text))
+}
+
+/// Reads a pipeline as [`read_pipeline`] does, and tells everything that is wrong with it: at least one failure.
+pub fn check_pipeline(choice: &str, registry: &Registry) -> Result<Pipeline, Vec<Failure>> {
+    let (name, text) = text_of(choice, registry).map_err(|failure| vec![failure])?;
+    Pipeline::parse_all(&text, registry).map_err(|problems| {
+        problems.into_iter().map(|problem| failure_in(problem, name.clone(), text.clone())).collect()
+    })
 }
 
 /// What is wrong with a pipeline that was read by [`read_pipeline`], pointing into its text.
@@ -28,6 +33,14 @@ fn failure_in(error: PipelineError, name: String, text: String) -> Failure {
         source_text: Some(Box::new(SourceText { name, text, span: error.spot.map(|spot| (spot.start, spot.end)) })),
         help: error.help,
     }
+}
+
+/// What errors call a pipeline, and its text.
+fn text_of(choice: &str, registry: &Registry) -> Result<(String, String), Failure> {
+    Ok(match registry.preset_text(choice) {
+        Some(text) => (format!("preset '{choice}'"), text.to_owned()),
+        None => (choice.to_owned(), read_file(choice, registry)?),
+    })
 }
 
 fn read_file(choice: &str, registry: &Registry) -> Result<String, Failure> {

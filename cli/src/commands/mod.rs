@@ -1,6 +1,7 @@
 //! One file per command: arguments in, text or JSON out.
 
 pub(crate) mod bench;
+pub(crate) mod completions;
 mod diff;
 mod eval;
 pub(crate) mod explain;
@@ -9,8 +10,10 @@ mod inspect;
 mod merge;
 mod new;
 mod optimize;
-mod passes;
+pub(crate) mod passes;
+pub(crate) mod pipeline;
 mod run;
+pub(crate) mod schema;
 mod verify;
 
 pub(crate) use diff::DiffArgs;
@@ -40,10 +43,10 @@ pub(crate) fn run(command: Command, registry: &Registry) -> Result<(), Failure> 
         Command::Diff(args) => diff::run(&args, registry),
         Command::Extract(args) => extract::run(&args, registry),
         Command::Merge(args) => merge::run(&args, registry),
-        Command::Passes => {
-            passes::run(registry);
-            Ok(())
-        }
+        Command::Passes(args) => passes::run(&args, registry),
+        Command::Pipeline(args) => pipeline::run(&args, registry),
+        Command::Schema(args) => schema::run(&args, registry),
+        Command::Completions(args) => completions::run(&args),
     }
 }
 

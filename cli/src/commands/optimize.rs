@@ -21,7 +21,7 @@ use crate::model_file::{ModelFile, bind_dims, write_onnx};
 use crate::optimize::{OptimizeError, OptimizeOptions, optimize};
 use crate::progress::Progress;
 use crate::report::{OptimizeReport, ReportFormat};
-use crate::{Failure, open_calibration, open_labelled, render};
+use crate::{Failure, InterfaceChange, edit_interface, open_calibration, open_labelled, render};
 
 pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failure> {
     let format = args.report.as_deref().map(ReportFormat::of).transpose()?;
@@ -33,6 +33,7 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
         file.model = crate::through_text::through_text(&file.model)?;
     }
     bind_dims(&mut file.model, &args.dims)?;
+    let interface = edit_interface(&mut file.model, &args.renames, &args.io_types)?;
     let inputs = args.inputs.as_deref().map(read_npz).transpose()?;
     let data = jobs.list.iter().map(|job| Data::open(job, &file)).collect::<Result<Vec<_>, _>>()?;
     jobs.make_folder()?;
@@ -46,7 +47,7 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
             }
             failure
         };
-        match run_job(args, job, data, &file, inputs.as_ref()) {
+        match run_job(args, job, data, &Source { file: &file, interface: &interface }, inputs.as_ref()) {
             Ok((report, withheld)) => {
                 if !args.quiet && withheld.is_none() {
                     if !reports.is_empty() {
@@ -90,15 +91,22 @@ impl Data {
     }
 }
 
+/// The model that every pipeline starts from.
+struct Source<'a> {
+    file: &'a ModelFile,
+    interface: &'a [InterfaceChange],
+}
+
 /// Runs one pipeline from the source on and writes its result. Beside the report comes the reason why the result was
 /// withheld, where it was.
 fn run_job(
     args: &OptimizeArgs,
     job: &Job,
     data: &Data,
-    file: &ModelFile,
+    source: &Source<'_>,
     inputs: Option<&Values>,
 ) -> Result<(OptimizeReport, Option<Failure>), Failure> {
+    let file = source.file;
     let mut model = file.model.clone();
     let progress = Progress::new(!args.quiet);
     let run = {
@@ -143,6 +151,7 @@ fn run_job(
         output: published.as_ref().map(|published| published.main.display().to_string()),
         input_bytes: file.bytes,
         output_bytes: published.as_ref().map_or(0, written_bytes),
+        interface: source.interface.to_vec(),
         input_remarks: file.diagnostics.iter().map(ToString::to_string).collect(),
         output_remarks: published.map(|published| published.remarks).unwrap_or_default(),
         verdict_text: run.verdict.to_string(),
@@ -194,6 +203,10 @@ fn print_report(args: &OptimizeArgs, report: &OptimizeReport, pipeline: Option<&
     say("");
     let run = &report.run;
     say(&render::comparison(run, (report.input_bytes, report.output_bytes)));
+    if !report.interface.is_empty() {
+        say("\ninterface, as declared");
+        report.interface.iter().for_each(|change| say(&format!("  {change}")));
+    }
     let mut fired: IndexMap<&str, u64> = IndexMap::new();
     for (name, count) in run.passes.iter().flat_map(|pass| pass.rules.iter().chain(&pass.counts)) {
         *fired.entry(name).or_insert(0) += count;

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use edgesmith_pass::RunReport;
 use edgesmith_rewrite::Remark;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Failure;
+use crate::{Failure, InterfaceChange};
 
 /// What one pipeline did to a model, and the files it was read from and written to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct OptimizeReport {
     /// The version of edgesmith.
     pub edgesmith: &'static str,
@@ -25,6 +26,8 @@ pub struct OptimizeReport {
     pub input_bytes: u64,
     /// Bytes of the model that was written, with the files of its weights; 0 when it was withheld.
     pub output_bytes: u64,
+    /// What of inputs and outputs was declared to change.
+    pub interface: Vec<InterfaceChange>,
     /// What was odd about the model that was read.
     pub input_remarks: Vec<String>,
     /// What writing the file had to change: opset, IR version, names.

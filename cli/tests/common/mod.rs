@@ -52,3 +52,28 @@ pub fn workplace() -> (tempfile::TempDir, String) {
     std::fs::copy(path("digits_mobilenet__legacy_op17"), &model).unwrap();
     (folder, model.display().to_string())
 }
+
+/// Runs the binary: exit code, standard output, standard error.
+pub fn told(arguments: &[&str]) -> (i32, String, String) {
+    text(&edgesmith(arguments))
+}
+
+/// A file of the shipped models.
+pub fn shipped(name: &str) -> String {
+    models().join(name).display().to_string()
+}
+
+/// What a command prints that succeeds and has nothing to complain about.
+#[track_caller]
+pub fn printed(arguments: &[&str]) -> String {
+    let (code, out, err) = told(arguments);
+    assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}: {out}");
+    assert!(!out.contains('\u{1b}') && !out.contains('\r'), "neither colour nor bars in a pipe: {out}");
+    out
+}
+
+/// The same as data.
+#[track_caller]
+pub fn json(arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&printed(arguments)).unwrap()
+}

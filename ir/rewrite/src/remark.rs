@@ -1,13 +1,14 @@
 //! What rules and passes tell the user: why something was not done, what was assumed, what went wrong.
 
 use edgesmith_ir::{DType, GraphId, Model, Name, OpId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The name of a rule: kebab-case, verb first (`fold-batch-norm`).
 pub type RuleName = &'static str;
 
 /// How much a remark matters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Good to know: why a rule refused, what was assumed.
@@ -19,13 +20,15 @@ pub enum Severity {
 }
 
 /// One thing to tell the user.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, JsonSchema)]
 pub struct Remark {
     /// How much it matters.
     pub severity: Severity,
     /// The rule or pass that speaks.
+    #[schemars(with = "String")]
     pub rule: Name,
     /// The operator or value that it is about: the name of its node in the source, where it has one.
+    #[schemars(with = "String")]
     pub site: Name,
     /// What is the case. Lower case, no full stop.
     pub message: String,
@@ -96,7 +99,7 @@ pub enum Miss {
 }
 
 /// How faithful a change is.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fidelity {
     /// Every bit of every output is the same.

@@ -99,9 +99,19 @@ const MAX_DEPTH: usize = 16;
 impl Pipeline {
     /// Reads a pipeline.
     pub fn parse(text: &str, registry: &Registry) -> Result<Self, PipelineError> {
+        Self::parse_all(text, registry).map_err(|mut problems| problems.swap_remove(0))
+    }
+
+    /// Reads a pipeline, or tells everything that is wrong with it in the order of the text: at least one problem.
+    pub fn parse_all(text: &str, registry: &Registry) -> Result<Self, Vec<PipelineError>> {
         let mut pipeline = Pipeline { text: text.to_owned(), ..Pipeline::default() };
-        Reader { text, registry, depth: 0 }.read(&mut pipeline)?;
-        Ok(pipeline)
+        let mut problems = Vec::new();
+        Reader { text, registry, depth: 0 }.read(&mut pipeline, &mut problems);
+        if problems.is_empty() {
+            return Ok(pipeline);
+        }
+        problems.sort_by_key(|problem| problem.spot.map(|spot| spot.start));
+        Err(problems)
     }
 
     /// Fails where a pass needs data that nobody gives: a budget without something to measure it on, a pass that cannot do
@@ -184,35 +194,57 @@ impl Reader<'_> {
         message: impl Into<String>,
         help: Option<String>,
     ) -> Result<T, PipelineError> {
-        let line_column = spot.map(|spot| spot.line_column(self.text));
-        Err(PipelineError { message: message.into(), spot, line_column, help })
+        Err(self.problem(spot, message, help))
     }
 
-    fn read(&self, pipeline: &mut Pipeline) -> Result<(), PipelineError> {
-        let document = match DeTable::parse(self.text) {
-            Ok(document) => document.into_inner(),
-            Err(error) => return self.fail(error.span().map(Spot::from), error.message(), None),
-        };
-        for (key, value) in document {
-            let spot = Spot::from(key.span());
-            match key.get_ref().as_ref() {
-                "pass" => {
-                    for table in self.tables(value, "pass")? {
-                        self.step(table, pipeline)?;
+    fn problem(&self, spot: Option<Spot>, message: impl Into<String>, help: Option<String>) -> PipelineError {
+        let line_column = spot.map(|spot| spot.line_column(self.text));
+        PipelineError { message: message.into(), spot, line_column, help }
+    }
+
+    /// Reads what can be read and adds everything that is wrong to the problems.
+    fn read(&self, pipeline: &mut Pipeline, problems: &mut Vec<PipelineError>) {
+        let (document, errors) = DeTable::parse_recoverable(self.text);
+        if !errors.is_empty() {
+            let errors = errors.into_iter();
+            problems.extend(errors.map(|error| self.problem(error.span().map(Spot::from), error.message(), None)));
+            return;
+        }
+        for (key, value) in document.into_inner() {
+            if let Err(problem) = self.section(&key, value, pipeline, problems) {
+                problems.push(problem);
+            }
+        }
+    }
+
+    fn section(
+        &self,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: Spanned<DeValue<'_>>,
+        pipeline: &mut Pipeline,
+        problems: &mut Vec<PipelineError>,
+    ) -> Result<(), PipelineError> {
+        match key.get_ref().as_ref() {
+            "pass" => {
+                for table in self.tables(value, "pass")? {
+                    if let Err(problem) = self.step(table, pipeline, problems) {
+                        problems.push(problem);
                     }
                 }
-                "emit" => {
-                    for table in self.tables(value, "emit")? {
-                        self.emit(table, pipeline)?;
+            }
+            "emit" => {
+                for table in self.tables(value, "emit")? {
+                    if let Err(problem) = self.emit(table, pipeline) {
+                        problems.push(problem);
                     }
                 }
-                "model" => self.model(value, pipeline)?,
-                "calibration" => pipeline.calibration = Some(self.part(sections::data_section(value))?),
-                "labelled" => pipeline.labelled = Some(self.part(sections::data_section(value))?),
-                other => {
-                    let help = nearest(other, ["pass", "emit", "model", "calibration", "labelled"]);
-                    return self.fail(Some(spot), format!("there is no section '{other}'"), help);
-                }
+            }
+            "model" => self.model(value, pipeline)?,
+            "calibration" => pipeline.calibration = Some(self.part(sections::data_section(value))?),
+            "labelled" => pipeline.labelled = Some(self.part(sections::data_section(value))?),
+            other => {
+                let help = nearest(other, ["pass", "emit", "model", "calibration", "labelled"]);
+                return self.fail(Some(key.span().into()), format!("there is no section '{other}'"), help);
             }
         }
         Ok(())
@@ -256,6 +288,7 @@ impl Reader<'_> {
         &self,
         (mut table, span): (DeTable<'_>, std::ops::Range<usize>),
         pipeline: &mut Pipeline,
+        problems: &mut Vec<PipelineError>,
     ) -> Result<(), PipelineError> {
         let Some(name) = table.remove("use") else {
             return self.fail(
@@ -276,7 +309,8 @@ impl Reader<'_> {
                 if self.depth >= MAX_DEPTH {
                     return self.fail(Some(name_spot), format!("the preset '{name}' contains itself"), None);
                 }
-                return Reader { text, registry: self.registry, depth: self.depth + 1 }.read(pipeline);
+                Reader { text, registry: self.registry, depth: self.depth + 1 }.read(pipeline, problems);
+                return Ok(());
             }
             let known = self
                 .registry
@@ -286,7 +320,12 @@ impl Reader<'_> {
             let help = nearest(&name, known).or_else(|| Some("`edgesmith passes` lists them".into()));
             return self.fail(Some(name_spot), format!("there is no pass '{name}'"), help);
         };
-        let budget = table.remove("max-loss").map(|value| self.part(sections::budget(value))).transpose()?;
+        let budget = table.remove("max-loss").map(|value| self.part(sections::budget(value))).transpose();
+        // What is wrong with the options is told beside it.
+        let budget = budget.unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
         match self.registry.build(&name, table, span.clone()) {
             Some(Ok(built)) => {
                 let spot = (self.depth == 0).then_some(name_spot);

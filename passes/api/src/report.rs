@@ -3,6 +3,7 @@
 use edgesmith_ir::{Cost, Dim, Model, Name, OpKind};
 use edgesmith_rewrite::{Fidelity, Firing, LocalVerdict, Outcome, Remark};
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Trace;
@@ -10,7 +11,7 @@ use crate::loss::{BudgetReport, LossReport};
 use crate::table::PassTable;
 
 /// What a part of a model costs: all operators of one kind, or of one scope.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PartCost {
     /// Operators.
     pub operators: u64,
@@ -45,11 +46,12 @@ fn at_one(dim: &Dim) -> Option<i64> {
 }
 
 /// Sizes of a model at one point of the run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Metrics {
     /// Operators, those of regions included.
     pub operators: u64,
     /// Operators by name, most frequent first.
+    #[schemars(with = "std::collections::BTreeMap<String, u64>")]
     pub by_kind: IndexMap<String, u64>,
     /// Operators that the IR has a type for.
     pub typed: u64,
@@ -66,8 +68,10 @@ pub struct Metrics {
     /// The same with every symbolic dim at 1.
     pub peak_activation_bytes_at_one: Option<i64>,
     /// Cost by name of the operator, the most frequent first.
+    #[schemars(with = "std::collections::BTreeMap<String, PartCost>")]
     pub cost_by_kind: IndexMap<String, PartCost>,
     /// Cost by scope of the source, in order of first appearance; what has none is under the empty name.
+    #[schemars(with = "std::collections::BTreeMap<String, PartCost>")]
     pub cost_by_scope: IndexMap<String, PartCost>,
 }
 
@@ -82,6 +86,18 @@ impl Serialize for Amount {
             Dim::Unknown => serializer.serialize_none(),
             Dim::Expr(_) => serializer.collect_str(&self.0),
         }
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Amount".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "a number, an expression over symbolic dims, or null where it is not known",
+            "type": ["integer", "string", "null"]
+        })
     }
 }
 
@@ -117,13 +133,14 @@ impl Metrics {
 }
 
 /// How the local checks of a pass went.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct LocalChecks {
     /// Patches that were evaluated before and after and agreed.
     pub checked: u64,
     /// The largest difference among them, relative to the largest magnitude.
     pub largest_difference: f64,
     /// Patches that could not be evaluated, by reason.
+    #[schemars(with = "std::collections::BTreeMap<String, u64>")]
     pub not_checked: IndexMap<String, u64>,
     /// Patches that differed and were dropped.
     pub failed: u64,
@@ -165,27 +182,31 @@ impl LocalChecks {
 }
 
 /// What one pass did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PassReport {
     /// The pass.
     pub name: String,
     /// Its options in full.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub options: toml::Table,
     /// Whether the model changed.
     pub changed: bool,
     /// Seconds, checks included.
     pub seconds: f64,
     /// How often each rule fired.
+    #[schemars(with = "std::collections::BTreeMap<String, u64>")]
     pub rules: IndexMap<String, u64>,
     /// How often a rule was called: the work of the pass, counted.
     pub calls: u64,
     /// Other counts, such as operators removed as dead.
+    #[schemars(with = "std::collections::BTreeMap<String, u64>")]
     pub counts: IndexMap<String, u64>,
     /// Refusals, assumptions, failures.
     pub remarks: Vec<Remark>,
     /// Local checks.
     pub local_checks: LocalChecks,
     /// The same by rule.
+    #[schemars(with = "std::collections::BTreeMap<String, LocalChecks>")]
     pub rule_checks: IndexMap<String, LocalChecks>,
     /// Operators after it.
     pub operators: u64,
@@ -200,7 +221,7 @@ pub struct PassReport {
 }
 
 /// Whether the result computes what the source computes, and how that is known.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
     /// Nothing changed, so there is nothing to check.
@@ -271,7 +292,7 @@ impl std::fmt::Display for Verdict {
 }
 
 /// What a run did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RunReport {
     /// Sizes before.
     pub before: Metrics,

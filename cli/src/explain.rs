@@ -1,7 +1,11 @@
 //! What became of an operator, where it came from, and why a rule left it alone: answers from the trace of a run.
 
-use edgesmith_pass::{RunReport, Trace, TraceOrigin, nearest};
+use std::collections::{BTreeMap, BTreeSet};
+
+use edgesmith_ir::Name;
+use edgesmith_pass::{Fates, RunReport, Trace, TraceOrigin, nearest};
 use edgesmith_rewrite::Remark;
+use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +89,7 @@ pub struct Survivor {
 }
 
 /// A rule that matched and did not fire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Refusal {
     /// The pass.
     pub pass: String,
@@ -118,51 +122,112 @@ impl Record {
         serde_json::from_str(text)
     }
 
-    /// The operators of that name, of the source and of the result; a value's name stands for the operator that makes it.
-    /// `producer` finds the source operator of a value. An unknown name is an error with the nearest known one.
-    pub fn explain(&self, name: &str, producer: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Explanation>, Failure> {
-        let by_value = producer(name);
+    /// The operators of these names, of the source and of the result, in the order of the names; a value's name stands for
+    /// the operator that makes it. `producers` has the source operators of values. An unknown name is an error with the
+    /// nearest known one. One walk over the record, whatever the number of names.
+    pub fn explain(&self, names: &[String], producers: &BTreeMap<String, Name>) -> Result<Vec<Explanation>, Failure> {
+        let index = Index::of(self);
         let mut answers: Vec<Explanation> = Vec::new();
-        for (number, origin) in self.trace.origins.iter().enumerate() {
-            if let TraceOrigin::Source { node, scope, .. } = origin
-                && (node == name || by_value.as_deref() == Some(&**node))
-            {
-                answers.extend(self.source(number as u32, scope.as_ref().map(ToString::to_string)));
+        for name in names {
+            let told = answers.len();
+            let by_value = producers.get(name).map(|node| node.as_str()).filter(|node| node != name);
+            let mut sources: Vec<u32> =
+                [Some(name.as_str()), by_value].into_iter().flatten().flat_map(|name| index.sources(name)).collect();
+            sources.sort_unstable();
+            answers.extend(sources.into_iter().filter_map(|number| index.source(number)));
+            for at in index.results.get(name.as_str()).into_iter().flatten() {
+                // What nothing touched was told as a source already.
+                let origin = self.trace.origins.get(self.trace.result[*at].origin as usize);
+                if !matches!(origin, Some(TraceOrigin::Source { .. })) || answers.len() == told {
+                    answers.push(index.result(*at));
+                }
             }
-        }
-        for (at, op) in self.trace.result.iter().enumerate() {
-            // What nothing touched was told as a source already.
-            let own = matches!(self.trace.origins.get(op.origin as usize), Some(TraceOrigin::Source { .. }));
-            if (op.name == name || op.results.iter().any(|result| result == name)) && (!own || answers.is_empty()) {
-                answers.push(self.result(at));
+            if answers.len() == told {
+                return Err(self.unknown(name));
             }
-        }
-        if answers.is_empty() {
-            let sources = self.trace.origins.iter().filter_map(|origin| match origin {
-                TraceOrigin::Source { node, .. } => Some(node.as_str()),
-                TraceOrigin::Derived { .. } => None,
-            });
-            let known: Vec<&str> = sources.chain(self.trace.result.iter().map(|op| op.name.as_str())).collect();
-            let failure = Failure::usage(format!("neither the source nor the result has an operator '{name}'"));
-            return Err(failure.with_help(
-                nearest(name, &known).unwrap_or_else(|| "edgesmith inspect MODEL --by op lists them".to_owned()),
-            ));
         }
         Ok(answers)
     }
 
-    fn source(&self, number: u32, scope: Option<String>) -> Option<Explanation> {
-        let fate = self.trace.fate(number)?;
-        let steps = fate.events.iter().filter_map(|at| self.trace.events.get(*at));
+    fn unknown(&self, name: &str) -> Failure {
+        let sources = self.trace.origins.iter().filter_map(|origin| match origin {
+            TraceOrigin::Source { node, .. } => Some(node.as_str()),
+            TraceOrigin::Derived { .. } => None,
+        });
+        let known: Vec<&str> = sources.chain(self.trace.result.iter().map(|op| op.name.as_str())).collect();
+        let failure = Failure::usage(format!("neither the source nor the result has an operator '{name}'"));
+        failure
+            .with_help(nearest(name, &known).unwrap_or_else(|| "edgesmith inspect MODEL --by op lists them".to_owned()))
+    }
+
+    fn pass(&self, index: usize) -> String {
+        self.passes.get(index).map(|pass| pass.name.clone()).unwrap_or_default()
+    }
+}
+
+/// A record by names.
+struct Index<'a> {
+    record: &'a Record,
+    fates: Fates<'a>,
+    /// Source nodes by name.
+    sources: BTreeMap<&'a str, Vec<u32>>,
+    /// Operators of the result by their name and those of their results.
+    results: BTreeMap<&'a str, Vec<usize>>,
+    /// What rules said, by the operator: pass and remark by number.
+    remarks: BTreeMap<&'a str, Vec<(usize, usize)>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(record: &'a Record) -> Self {
+        let mut index = Self {
+            record,
+            fates: record.trace.fates(),
+            sources: BTreeMap::new(),
+            results: BTreeMap::new(),
+            remarks: BTreeMap::new(),
+        };
+        for (number, origin) in record.trace.origins.iter().enumerate() {
+            if let TraceOrigin::Source { node, .. } = origin {
+                index.sources.entry(node.as_str()).or_default().push(number as u32);
+            }
+        }
+        for (at, op) in record.trace.result.iter().enumerate() {
+            for name in std::iter::once(&op.name).chain(&op.results) {
+                let list = index.results.entry(name.as_str()).or_default();
+                if list.last() != Some(&at) {
+                    list.push(at);
+                }
+            }
+        }
+        for (number, pass) in record.passes.iter().enumerate() {
+            for (at, remark) in pass.remarks.iter().enumerate() {
+                index.remarks.entry(remark.site.as_str()).or_default().push((number, at));
+            }
+        }
+        index
+    }
+
+    fn sources(&self, name: &str) -> Vec<u32> {
+        self.sources.get(name).cloned().unwrap_or_default()
+    }
+
+    fn source(&self, number: u32) -> Option<Explanation> {
+        let trace = &self.record.trace;
+        let fate = self.fates.of(number)?;
+        let scope = match trace.origins.get(number as usize) {
+            Some(TraceOrigin::Source { scope, .. }) => scope.as_ref().map(ToString::to_string),
+            _ => None,
+        };
+        let steps = fate.events.iter().filter_map(|at| trace.events.get(*at));
         let steps: Vec<StepOf> = steps
             .map(|event| StepOf {
-                pass: self.pass(event.pass),
+                pass: self.record.pass(event.pass),
                 rule: event.rule.to_string(),
                 site: event.site.to_string(),
                 made_operator: event.into.is_some(),
             })
             .collect();
-        let alive: Vec<_> = fate.result.iter().filter_map(|at| self.trace.result.get(*at)).collect();
+        let alive: Vec<_> = fate.result.iter().filter_map(|at| trace.result.get(*at)).collect();
         let mut names: Vec<&str> = alive.iter().map(|op| op.name.as_str()).collect();
         names.push(&fate.node);
         let refusals = self.refusals(&names);
@@ -173,44 +238,40 @@ impl Record {
     }
 
     fn result(&self, at: usize) -> Explanation {
-        let op = &self.trace.result[at];
-        let sources = self.trace.sources(op.origin).into_iter().filter_map(|number| {
-            match self.trace.origins.get(number as usize) {
+        let trace = &self.record.trace;
+        let op = &trace.result[at];
+        let sources =
+            trace.sources(op.origin).into_iter().filter_map(|number| match trace.origins.get(number as usize) {
                 Some(TraceOrigin::Source { node, operator, .. }) => {
                     Some(Survivor { node: node.to_string(), operator: operator.to_string() })
                 }
                 _ => None,
-            }
-        });
+            });
         Explanation::Result {
             node: op.name.to_string(),
             operator: op.operator.to_string(),
-            rules: self.trace.rules(op.origin).iter().map(ToString::to_string).collect(),
+            rules: trace.rules(op.origin).iter().map(ToString::to_string).collect(),
             sources: sources.collect(),
             refusals: self.refusals(&[&op.name]),
         }
     }
 
-    fn pass(&self, index: usize) -> String {
-        self.passes.get(index).map(|pass| pass.name.clone()).unwrap_or_default()
-    }
-
     /// What rules said about operators of these names, each once: a pass that runs twice says it twice.
     fn refusals(&self, names: &[&str]) -> Vec<Refusal> {
-        let mut found: Vec<Refusal> = Vec::new();
-        for pass in &self.passes {
-            for remark in pass.remarks.iter().filter(|remark| names.contains(&remark.site.as_str())) {
-                let refusal = Refusal {
-                    pass: pass.name.clone(),
-                    rule: remark.rule.clone(),
-                    reason: remark.message.clone(),
-                    remedy: remark.remedy.clone(),
-                };
-                if !found.contains(&refusal) {
-                    found.push(refusal);
-                }
-            }
+        // In the order in which it was said.
+        let said: BTreeSet<(usize, usize)> =
+            names.iter().filter_map(|name| self.remarks.get(name)).flatten().copied().collect();
+        let mut found: IndexSet<Refusal> = IndexSet::new();
+        for (pass, at) in said {
+            let pass = &self.record.passes[pass];
+            let remark = &pass.remarks[at];
+            found.insert(Refusal {
+                pass: pass.name.clone(),
+                rule: remark.rule.clone(),
+                reason: remark.message.clone(),
+                remedy: remark.remedy.clone(),
+            });
         }
-        found
+        found.into_iter().collect()
     }
 }

@@ -17,6 +17,7 @@ mod pipelines;
 mod presets;
 mod report;
 mod schema;
+mod text_file;
 mod through_text;
 pub mod verify;
 
@@ -50,7 +51,7 @@ pub use new_pass::{EdgesmithSource, new_pass};
 pub use optimize::{OptimizeError, OptimizeOptions, optimize};
 pub use pipelines::{check_pipeline, pipeline_failure, read_pipeline};
 pub use presets::built_in;
-pub use report::{OptimizeReport, ReportFormat};
+pub use report::{OptimizeReport, ReportFile, ReportFormat};
 pub use schema::{OptionCard, option_cards, pipeline_schema, written_schema};
 pub use through_text::through_text;
 

@@ -6,6 +6,7 @@ use edgesmith_pass::{Pipeline, PipelineError, Registry, nearest};
 
 use crate::Failure;
 use crate::failure::SourceText;
+use crate::text_file::read_text;
 
 /// Reads a pipeline: the preset of that name, else the file of that path.
 pub fn read_pipeline(choice: &str, registry: &Registry) -> Result<Pipeline, Failure> {
@@ -44,10 +45,14 @@ fn text_of(choice: &str, registry: &Registry) -> Result<(String, String), Failur
 }
 
 fn read_file(choice: &str, registry: &Registry) -> Result<String, Failure> {
-    std::fs::read_to_string(choice).map_err(|error| {
+    read_text(Path::new(choice)).map_err(|why| {
         let presets: Vec<&str> = registry.presets().map(|(name, _)| name).collect();
-        let failure = Failure::usage(format!("there is no preset '{choice}', and the file cannot be read: {error}"));
-        let help = nearest(choice, presets.iter()).filter(|_| !Path::new(choice).exists());
-        failure.with_help(help.unwrap_or_else(|| format!("the presets are: {}", presets.join(", "))))
+        let list = format!("the presets are: {}", presets.join(", "));
+        if Path::new(choice).exists() {
+            return Failure::usage(format!("{choice} cannot be read as a pipeline: {why}"))
+                .with_help(format!("a pipeline is a TOML file or a preset; {list}"));
+        }
+        Failure::usage(format!("there is no preset '{choice}', and the file cannot be read: {why}"))
+            .with_help(nearest(choice, presets.iter()).unwrap_or(list))
     })
 }

@@ -109,7 +109,7 @@ pub(crate) fn pipelines_compared(reports: &[OptimizeReport]) -> String {
     for report in reports {
         let verdict = report.verdict_text.split_once(" (").map_or(report.verdict_text.as_str(), |(verdict, _)| verdict);
         let verdict = match &report.run.verdict {
-            Verdict::Measured { loss } => loss.brief(),
+            Verdict::Measured { loss, .. } => loss.brief(),
             _ => verdict.to_owned(),
         };
         rows.push(line(&report.pipeline, &report.run.after, report.output_bytes, &verdict));

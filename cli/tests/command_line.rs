@@ -195,6 +195,9 @@ fn what_is_no_model_gets_one_clear_message() {
         is_clear(&["merge", &model, path, "-o", &output], path, what);
         is_clear(&["run", path, "--inputs", &data, "-o", &output], path, what);
         is_clear(&["eval", path, "--data", &data], path, what);
+        is_clear(&["explain", path, "x"], path, what);
+        is_clear(&["bench", path], path, what);
+        is_clear(&["bench", &model, path], path, what);
     }
     assert!(!Path::new(&output).exists());
 }
@@ -213,6 +216,7 @@ fn what_is_no_data_gets_one_clear_message() {
         is_clear(&["verify", &model, &model, "--inputs", path], path, what);
         is_clear(&["run", &model, "--inputs", path, "-o", &output], path, what);
         is_clear(&["eval", &model, "--data", path], path, what);
+        is_clear(&["bench", &model, "--inputs", path], path, what);
     }
     assert!(!Path::new(&output).exists());
 }
@@ -260,4 +264,72 @@ fn a_wrong_model_is_found() {
     let (code, out, _) = text(&edgesmith(&["verify", &model, &negated, "--json"]));
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &json["same"]), (3, &serde_json::Value::Bool(false)));
+}
+
+#[test]
+fn what_is_no_pipeline_and_no_report_gets_one_clear_message() {
+    let (folder, model) = workplace();
+    let output = folder.path().join("out").display().to_string();
+    let mut paths: Vec<String> = wrong_paths(folder.path()).into_iter().map(|(path, _)| path).collect();
+    paths.push(model.clone());
+    for path in &paths {
+        for arguments in [
+            &["pipeline", "--print", path][..],
+            &["pipeline", "--check", path],
+            &["optimize", &model, "-o", &output, "--pipeline", path],
+            &["explain", &model, "x", "--pipeline", path],
+            &["explain", &model, "x", "--report", path],
+        ] {
+            let (code, out, err) = text(&edgesmith(arguments));
+            assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+            assert!(err.contains(path.as_str()), "{arguments:?}: {err}");
+            assert!(
+                !err.contains('\u{1b}') && err.chars().all(|c| c == '\n' || !c.is_control()),
+                "{arguments:?}: {err:?}"
+            );
+            assert!(err.lines().count() <= 8, "{arguments:?}: {err}");
+        }
+    }
+    assert!(!Path::new(&output).exists());
+}
+
+#[test]
+fn help_is_quick_and_fits_a_screen() {
+    let commands = [
+        "optimize",
+        "inspect",
+        "explain",
+        "diff",
+        "extract",
+        "merge",
+        "verify",
+        "run",
+        "bench",
+        "eval",
+        "new",
+        "passes",
+        "pipeline",
+        "schema",
+        "completions",
+    ];
+    let (_, top, _) = text(&edgesmith(&["--help"]));
+    for command in commands {
+        assert!(top.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {top}");
+        for flag in ["--help", "-h"] {
+            let (code, out, err) = text(&edgesmith(&[command, flag]));
+            assert_eq!((code, err.as_str()), (0, ""), "{command}");
+            assert!(out.lines().count() <= 40 && out.contains("Example"), "{command}: {out}");
+            assert!(!out.contains('\u{1b}'), "{command}");
+        }
+    }
+    // The fastest of many runs: what other programs do meanwhile is not measured.
+    let time = |arguments: &[&str]| {
+        let start = std::time::Instant::now();
+        assert!(edgesmith(arguments).status.success());
+        start.elapsed()
+    };
+    for arguments in [&["--help"][..], &["optimize", "--help"], &["bench", "--help"]] {
+        let fastest = (0..30).map(|_| time(arguments)).min().unwrap();
+        assert!(fastest.as_millis() <= 10, "{arguments:?} takes {fastest:?}");
+    }
 }

@@ -153,10 +153,25 @@ fn allows(schema: &Value, value: &Value, root: &Value, at: &str) -> Result<(), S
                     allows(rule, item, root, &format!("{at}[{index}]"))?;
                 }
             }
-            "minimum" | "maximum" => {
+            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
                 let (limit, number) = (rule.as_f64().unwrap(), value.as_f64());
-                if number.is_some_and(|x| if keyword == "minimum" { x < limit } else { x > limit }) {
+                let outside = |x: f64| match keyword.as_str() {
+                    "minimum" => x < limit,
+                    "maximum" => x > limit,
+                    "exclusiveMinimum" => x <= limit,
+                    _ => x >= limit,
+                };
+                if number.is_some_and(outside) {
                     return fail(format!("{value} against {keyword} {limit}"));
+                }
+            }
+            "pattern" => {
+                // The one that there is: N:M.
+                assert_eq!(rule, "^[0-9]+:[0-9]+$");
+                let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let fits = |text: &str| text.split_once(':').is_some_and(|(n, m)| number(n) && number(m));
+                if value.as_str().is_some_and(|text| !fits(text)) {
+                    return fail(format!("{value} against {rule}"));
                 }
             }
             "minItems" | "maxItems" => {
@@ -223,6 +238,7 @@ fn the_schema_of_pipelines_says_what_the_reader_says() {
         "[[pass]]\nuse = \"fusion\"\nskip = [\"no-such-rule\"]\n",
         "[[pass]]\nuse = \"lossless\"\nskip = []\n",
         "[[pass]]\nuse = \"sparsity\"\nmax-loss = { cosin = 0.9 }\n",
+        "[[pass]]\nuse = \"sparsity\"\nsparsity = \"2-4\"\n",
         "[calibration.inputs.x]\nresise = 3\n",
         "[modle]\n",
     ] {

@@ -320,3 +320,23 @@ fn fifty_thousand_operators_are_compared() {
     assert_eq!((found.operators.matched, found.renamed_values.len()), (50_000, 49_999));
     assert!(found.operators.removed.is_empty() && found.operators.changed.is_empty());
 }
+
+/// Callers give such inputs by name or not at all, so their order is no part of the interface.
+#[test]
+fn inputs_with_defaults_have_no_place() {
+    let model = |list: &str| {
+        let text = format!(
+            "<ir_version: 8, opset_import: [\"\" : 17]>\nmain ({list}) => (float[2] y)\n{{ m = Mul (x, a)\n y = Add (m, b) }}"
+        );
+        edgesmith_ir_text::parse_model(&text, &edgesmith_ir_text::NoWeights).unwrap()
+    };
+    let (a, b) = ("float[2] a = {1.0, 2.0}", "float[2] b = {3.0, 4.0}");
+    let first = model(&format!("float[2] x, {a}, {b}"));
+    let found = diff(&first, &model(&format!("float[2] x, {b}, {a}")));
+    assert!(found.interface.is_empty(), "{:?}", found.interface);
+    // An input that must be given has a place, and an input that loses its default is another one.
+    let found = diff(&first, &model(&format!("float[2] a, float[2] x, {b}")));
+    let changed: Vec<&str> =
+        found.interface.iter().map(|change| change.before.as_ref().unwrap().name.as_str()).collect();
+    assert_eq!(changed, ["x", "a"], "{:?}", found.interface);
+}

@@ -129,3 +129,33 @@ fn dead_and_merged_operators_are_accounted_for_too() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("unread"), "{output:?}");
 }
+
+#[test]
+fn many_names_get_the_answers_that_each_gets_alone() {
+    let options = edgesmith_frontend_onnx::ImportOptions::default();
+    let source = edgesmith::ModelFile::read(Path::new(&shipped()), &options).unwrap().model;
+    let graph = source.main_graph().unwrap();
+    let id = source.main().unwrap();
+    let labels = graph.ops().map(|(op, _)| source.op_label(id, op).to_string());
+    let values = graph.ops().filter_map(|(op, _)| Some(graph.value(graph.op(op).result(0)?).name().to_string()));
+    let mut names: Vec<String> = labels.collect();
+    // Backwards, so that the order of the answers is that of the names; every fifth is enough.
+    names.extend(values.step_by(5));
+    names.reverse();
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (output, report) = (place("out.onnx"), place("report.json"));
+    let run = Command::new(env!("CARGO_BIN_EXE_edgesmith"))
+        .args(["optimize", &shipped(), "-o", &output, "--report", &report, "--check", "off", "-q"])
+        .status();
+    assert!(run.unwrap().success());
+    let ask = |names: &[&str]| -> Vec<serde_json::Value> {
+        let model = shipped();
+        let arguments = [&[model.as_str()], names, &["--report", &report, "--json"]].concat();
+        serde_json::from_str(&explain(&arguments)).unwrap()
+    };
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    let alone: Vec<serde_json::Value> = all.iter().flat_map(|name| ask(&[name])).collect();
+    assert!(alone.len() >= names.len());
+    assert_eq!(ask(&all), alone);
+}

@@ -147,3 +147,33 @@ fn pipelines_that_want_the_same_file_are_refused() {
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("'a' and 'b' would both write") && err.contains("same.onnx"), "{err}");
 }
+
+/// The loss says nothing about whether passes that lose nothing are right, so the verdict tells how those were checked.
+#[test]
+fn beside_a_loss_the_exact_passes_are_told() {
+    let (folder, model) = workplace();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let calibration = models().join("digits_calibration.npz").display().to_string();
+    let sparse = "[[pass]]\nuse = \"sparsity\"\nsparsity = 0.5\n";
+    let mixed = format!("[[pass]]\nuse = \"fusion\"\n{sparse}");
+    let run = |name: &str, pipeline: &str, more: &[&str]| {
+        std::fs::write(place("p.toml"), pipeline).unwrap();
+        let (output, report, toml) = (place(&format!("{name}.onnx")), place(&format!("{name}.json")), place("p.toml"));
+        let mut arguments = vec!["optimize", &model, "--pipeline", &toml, "-o", &output, "--report", &report];
+        arguments.extend(more);
+        let (code, out, err) = edgesmith(&arguments);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        let verdict = out.rsplit("verdict: ").next().unwrap().trim().to_owned();
+        let report = json(Path::new(&report));
+        assert_eq!(report["verdict_text"], verdict.as_str());
+        (report, verdict)
+    };
+    let (report, verdict) = run("both", &mixed, &["--calibration", &calibration]);
+    assert!(verdict.starts_with("measured: ") && verdict.contains("; fusion checked locally only, "), "{verdict}");
+    assert_eq!(report["exact_part"]["passes"], serde_json::json!(["fusion"]));
+    assert!(report["exact_part"]["checked"].as_u64().unwrap() >= 25, "{}", report["exact_part"]);
+    let (_, verdict) = run("blind", &mixed, &["--check", "off"]);
+    assert!(verdict.starts_with("not measured (") && verdict.ends_with("; fusion not checked"), "{verdict}");
+    let (report, verdict) = run("sparse", sparse, &["--calibration", &calibration]);
+    assert!(report["exact_part"].is_null() && !verdict.contains("locally"), "{verdict}");
+}

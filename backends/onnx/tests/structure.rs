@@ -416,3 +416,38 @@ fn one_file_holds_one_graph() {
         "the model has 2 graphs (main, decoder), and an ONNX file holds one; write each to a file of its own"
     );
 }
+
+/// Readers refuse a node of a domain that is not imported, and rules may add such nodes.
+#[test]
+fn a_domain_that_is_used_is_imported() {
+    let foreign = |name: &str, domain: &str, from: &str, to: &str| NodeProto {
+        domain: domain.into(),
+        ..node(name, &[from], &[to])
+    };
+    let import = |domain: &str, version: i64| OperatorSetIdProto { domain: domain.into(), version };
+    let pairs = |opsets: &[OperatorSetIdProto]| -> Vec<(String, i64)> {
+        opsets.iter().map(|opset| (opset.domain.clone(), opset.version)).collect()
+    };
+    let pair = |domain: &str, version: i64| (domain.to_owned(), version);
+    let mut source = with_function();
+    source.opset_import.extend([import("known", 4), import("my.graph", 1)]);
+    let inside = [foreign("Own", "my.body", "b", "c"), foreign("Shared", "known", "c", "d")];
+    let body = &mut source.functions[0];
+    body.node.extend(inside);
+    body.output = vec!["d".into()];
+    body.opset_import.extend([import("known", 4), import("my.body", 1)]);
+    let graph = source.graph.as_mut().unwrap();
+    graph.node.push(foreign("Other", "my.graph", "y", "z"));
+    graph.output = vec![float("z", &[2])];
+    let mut model = read(&source);
+    // As if they had come in later, without a word about their domains.
+    assert!(model.opsets.shift_remove("my.graph").is_some());
+    for function in model.functions.values_mut() {
+        function.opsets.retain(|domain, _| domain.is_empty());
+    }
+    let written = write(&model);
+    assert_eq!(pairs(&written.opset_import), [pair("", 17), pair("my", 1), pair("known", 4), pair("my.graph", 1)]);
+    assert_eq!(pairs(&written.functions[0].opset_import), [pair("", 17), pair("known", 4), pair("my.body", 1)]);
+    // The file is whole again.
+    assert_eq!(write(&read(&written)), written);
+}

@@ -1,9 +1,10 @@
 //! `edgesmith explain`: what became of an operator, where it came from, why a rule left it alone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
-use edgesmith_ir::Model;
+use edgesmith_ir::{Model, Name};
 use edgesmith_pass::{CheckMode, Registry};
 
 use super::{import_options, say};
@@ -13,6 +14,7 @@ use crate::explain::{Explanation, Record, Refusal, StepOf, Survivor};
 use crate::model_file::{DimBinding, ModelFile, bind_dims};
 use crate::optimize::{OptimizeError, OptimizeOptions};
 use crate::pipelines::read_pipeline;
+use crate::text_file::read_text;
 
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArgs {
@@ -55,10 +57,7 @@ pub(super) fn run(args: &ExplainArgs, registry: &Registry) -> Result<(), Failure
             Record::of(report)
         }
     };
-    let mut answers = Vec::new();
-    for name in &args.names {
-        answers.extend(record.explain(name, &|value| producer(&source, value))?);
-    }
+    let answers = record.explain(&args.names, &producers(&source, &args.names))?;
     if args.json {
         let text = serde_json::to_string_pretty(&answers).map_err(|error| Failure::internal(error.to_string()))?;
         say(&text);
@@ -74,20 +73,27 @@ pub(super) fn run(args: &ExplainArgs, registry: &Registry) -> Result<(), Failure
 }
 
 fn read_report(path: &std::path::Path) -> Result<Record, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
-    Record::from_json(&text).map_err(|error| {
-        Failure::usage(format!("{} is no report of a run: {error}", path.display()))
+    let failed = |why: String| {
+        Failure::usage(format!("{} is no report of a run: {why}", path.display()))
             .with_help("edgesmith optimize MODEL --report report.json writes one; it must be of one pipeline")
-    })
+    };
+    let text = read_text(path).map_err(failed)?;
+    Record::from_json(&text).map_err(|error| failed(error.to_string()))
 }
 
-/// The operator of the source that makes a value, by its label.
-fn producer(model: &Model, value: &str) -> Option<String> {
-    model.live_graphs().into_iter().find_map(|graph| {
-        let op = model.graph(graph).producer(model.graph(graph).value_by_name(value)?)?;
-        Some(model.op_label(graph, op).to_string())
-    })
+/// Of those names that are values, the operator of the source that makes each, by its label: one walk over the model.
+fn producers(model: &Model, names: &[String]) -> BTreeMap<String, Name> {
+    let asked: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let mut found: BTreeMap<String, Name> = BTreeMap::new();
+    for id in model.live_graphs() {
+        let graph = model.graph(id);
+        for (value, row) in graph.values().filter(|(_, row)| asked.contains(row.name().as_str())) {
+            if let Some(op) = graph.producer(value) {
+                found.entry(row.name().to_string()).or_insert_with(|| model.op_label(id, op));
+            }
+        }
+    }
+    found
 }
 
 /// Longer lists say how many more there are.

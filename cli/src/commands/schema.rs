@@ -5,7 +5,7 @@ use edgesmith_pass::Registry;
 
 use super::say;
 use crate::schema::{pipeline_schema, written_schema};
-use crate::{BenchReport, Explanation, Failure, OptimizeReport};
+use crate::{BenchReport, Explanation, Failure, ReportFile};
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Topic {
@@ -31,7 +31,7 @@ pub(crate) struct SchemaArgs {
 pub(super) fn run(args: &SchemaArgs, registry: &Registry) -> Result<(), Failure> {
     let schema = match args.topic {
         Topic::Pipeline => pipeline_schema(registry),
-        Topic::Report => written_schema::<OptimizeReport>(),
+        Topic::Report => written_schema::<ReportFile>(),
         Topic::Bench => written_schema::<BenchReport>(),
         Topic::Eval => written_schema::<super::eval::Accuracy>(),
         Topic::Explain => written_schema::<Vec<Explanation>>(),

@@ -106,7 +106,12 @@ pub(super) fn interface(a: &Model, b: &Model, matching: &Matching) -> Vec<Interf
                 met[other] = true;
                 port(gb, second[other], other)
             });
-            if after.as_ref() != Some(&before) {
+            // Callers never give inputs with a default by place.
+            let placed = after.clone().map(|port| match port.has_default && before.has_default {
+                true => Port { position, ..port },
+                false => port,
+            });
+            if placed.as_ref() != Some(&before) {
                 changes.push(InterfaceChange { side, before: Some(before), after });
             }
         }

@@ -39,6 +39,16 @@ pub struct OptimizeReport {
     pub run: RunReport,
 }
 
+/// What a report in JSON holds.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ReportFile {
+    /// Of one pipeline.
+    One(Box<OptimizeReport>),
+    /// Of several, in the order in which they ran.
+    Several(Vec<OptimizeReport>),
+}
+
 /// The form of a report, which its file's extension decides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReportFormat {

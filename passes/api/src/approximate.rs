@@ -4,7 +4,7 @@ use edgesmith_ir::Model;
 
 use crate::loss::{Attempt, Budget, BudgetOutcome, BudgetReport, Decibels, LossReport};
 use crate::measure::Measuring;
-use crate::report::{PassReport, Verdict};
+use crate::report::{ExactPart, PassReport, Verdict};
 
 /// Predictions of the model as it stands, kept while nothing changes it: each costs a run over all labelled data.
 pub(crate) struct Predictions {
@@ -98,6 +98,7 @@ pub(crate) fn verdict(
     result: &Model,
     passes: &[PassReport],
     predictions: &mut Predictions,
+    exact_part: Option<ExactPart>,
 ) -> Verdict {
     let mut changed = passes.iter().filter(|pass| pass.changed);
     // One pass made all of the loss: it was measured already.
@@ -112,8 +113,8 @@ pub(crate) fn verdict(
         }
     };
     if loss.is_measured() {
-        Verdict::Measured { loss }
+        Verdict::Measured { loss, exact_part }
     } else {
-        Verdict::NotMeasured { reason: loss.not_measured.join("; ") }
+        Verdict::NotMeasured { reason: loss.not_measured.join("; "), exact_part }
     }
 }

@@ -13,7 +13,7 @@ use crate::loss::{BudgetReport, LossReport};
 use crate::measure::Measuring;
 use crate::pass::{Pass, PassCx, PassRecord};
 use crate::pipeline::{Pipeline, Step};
-use crate::report::{LocalChecks, Metrics, PassReport, RunReport, Verdict};
+use crate::report::{ExactPart, LocalChecks, Metrics, PassReport, RunReport, Verdict};
 use crate::trace::{Mark, Tracer};
 
 /// How a pipeline runs.
@@ -110,7 +110,10 @@ pub fn run_pipeline<'a>(
     let verdict = match options.check {
         _ if !changed => Verdict::Unchanged,
         _ if fidelity == Fidelity::Approximate => {
-            approximate::verdict(&options.measuring, &source, model, &passes, &mut predictions)
+            let approximate: Vec<bool> =
+                pipeline.steps.iter().map(|step| step.info.fidelity == Fidelity::Approximate).collect();
+            let exact_part = ExactPart::of(&passes, &approximate);
+            approximate::verdict(&options.measuring, &source, model, &passes, &mut predictions, exact_part)
         }
         CheckMode::Off => Verdict::NotChecked { reason: "checks are off".into() },
         CheckMode::Local => locally_only(&passes, "as asked for"),

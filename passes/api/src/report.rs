@@ -220,6 +220,44 @@ pub struct PassReport {
     pub tables: Vec<PassTable>,
 }
 
+/// What passes that lose nothing did in a run in which others did: a loss between source and result tells nothing about
+/// whether these are right, so it is said how they were checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ExactPart {
+    /// The passes, each once.
+    pub passes: Vec<String>,
+    /// Changes that were checked where they were made.
+    pub checked: u64,
+    /// Changes that were not.
+    pub unchecked: u64,
+}
+
+impl ExactPart {
+    /// Of the passes that changed something; `approximate` tells of each whether it loses something.
+    pub(crate) fn of(passes: &[PassReport], approximate: &[bool]) -> Option<Self> {
+        let mut part = Self { passes: Vec::new(), checked: 0, unchecked: 0 };
+        for (pass, _) in passes.iter().zip(approximate).filter(|(pass, approximate)| pass.changed && !**approximate) {
+            if !part.passes.contains(&pass.name) {
+                part.passes.push(pass.name.clone());
+            }
+            part.checked += pass.local_checks.checked;
+            part.unchecked += pass.local_checks.not_checked.values().sum::<u64>();
+        }
+        (!part.passes.is_empty()).then_some(part)
+    }
+}
+
+impl std::fmt::Display for ExactPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = self.checked + self.unchecked;
+        let passes = self.passes.join(", ");
+        match self.checked {
+            0 => write!(f, "; {passes} not checked"),
+            checked => write!(f, "; {passes} checked locally only, {checked} of {all} changes"),
+        }
+    }
+}
+
 /// Whether the result computes what the source computes, and how that is known.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
@@ -253,11 +291,15 @@ pub enum Verdict {
     Measured {
         /// Source against result.
         loss: LossReport,
+        /// The share of passes that lose nothing, where they changed something.
+        exact_part: Option<ExactPart>,
     },
     /// Something was lost on purpose, and nobody knows how much.
     NotMeasured {
         /// Why.
         reason: String,
+        /// The share of passes that lose nothing, where they changed something.
+        exact_part: Option<ExactPart>,
     },
     /// The two sides differ: the output is withheld.
     Differs {
@@ -282,10 +324,14 @@ impl std::fmt::Display for Verdict {
                 write!(f, "checked locally only, {checked} of {} changes ({reason})", checked + unchecked)
             }
             Verdict::NotChecked { reason } => write!(f, "not checked ({reason})"),
-            Verdict::Measured { loss } => {
-                write!(f, "measured: {} ({})", loss.summary(), loss.engine.as_deref().unwrap_or("top-1 only"))
+            Verdict::Measured { loss, exact_part } => {
+                write!(f, "measured: {} ({})", loss.summary(), loss.engine.as_deref().unwrap_or("top-1 only"))?;
+                exact_part.iter().try_for_each(|part| part.fmt(f))
             }
-            Verdict::NotMeasured { reason } => write!(f, "not measured ({reason})"),
+            Verdict::NotMeasured { reason, exact_part } => {
+                write!(f, "not measured ({reason})")?;
+                exact_part.iter().try_for_each(|part| part.fmt(f))
+            }
             Verdict::Differs { detail } => write!(f, "DIFFERS: {detail}"),
         }
     }

@@ -1,5 +1,7 @@
 //! The trace of a run: what became of every operator of the source, and where every operator of the result came from.
 
+use std::collections::BTreeSet;
+
 use edgesmith_ir::{EntityId, Model, Name, Origin, OriginId, Renumbering};
 use indexmap::IndexSet;
 use rustc_hash::FxHashSet;
@@ -228,33 +230,70 @@ impl Trace {
             .collect()
     }
 
-    /// What became of the source node of that number.
-    pub fn fate(&self, source: u32) -> Option<Fate> {
-        let Some(TraceOrigin::Source { node, operator, .. }) = self.origins.get(source as usize) else { return None };
-        // An origin is made after those it derives from, so one walk in order finds all that go back to the node.
-        let mut holds = FxHashSet::from_iter([source]);
+    /// Prepares questions about fates: one walk over the trace, after which a fate takes as long as it is.
+    pub fn fates(&self) -> Fates<'_> {
+        let count = self.origins.len();
+        let mut fates = Fates {
+            trace: self,
+            derived: vec![Vec::new(); count],
+            events: vec![Vec::new(); count],
+            result: vec![Vec::new(); count],
+        };
         for (number, origin) in self.origins.iter().enumerate() {
-            if let TraceOrigin::Derived { from, .. } = origin
-                && from.iter().any(|from| holds.contains(from))
-            {
-                holds.insert(number as u32);
+            if let TraceOrigin::Derived { from, .. } = origin {
+                from.iter().for_each(|from| note(&mut fates.derived, *from, number as u32));
             }
+        }
+        for (at, event) in self.events.iter().enumerate() {
+            event.from.iter().for_each(|from| note(&mut fates.events, *from, at));
+        }
+        for (at, op) in self.result.iter().enumerate() {
+            note(&mut fates.result, op.origin, at);
+        }
+        fates
+    }
+}
+
+/// A trace from a file may name origins that it does not have.
+fn note<T>(lists: &mut [Vec<T>], at: u32, what: T) {
+    if let Some(list) = lists.get_mut(at as usize) {
+        list.push(what);
+    }
+}
+
+/// A trace that is ready for questions about source nodes.
+#[derive(Clone, Debug)]
+pub struct Fates<'a> {
+    trace: &'a Trace,
+    /// By origin, the origins that derive from it.
+    derived: Vec<Vec<u32>>,
+    /// By origin, the events that happened to it.
+    events: Vec<Vec<usize>>,
+    /// By origin, the operators of the result that have it.
+    result: Vec<Vec<usize>>,
+}
+
+impl Fates<'_> {
+    /// What became of the source node of that number.
+    pub fn of(&self, source: u32) -> Option<Fate> {
+        let Some(TraceOrigin::Source { node, operator, .. }) = self.trace.origins.get(source as usize) else {
+            return None;
+        };
+        let (mut stack, mut holds) = (vec![source], FxHashSet::from_iter([source]));
+        let (mut events, mut result) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(origin) = stack.pop() {
+            let at = origin as usize;
+            events.extend(&self.events[at]);
+            result.extend(&self.result[at]);
+            stack.extend(self.derived[at].iter().filter(|derived| holds.insert(**derived)));
         }
         // An operator that was merged into an equal one lives on in that one, though not by provenance.
-        let mut events = Vec::new();
-        let mut merged: FxHashSet<u32> = FxHashSet::default();
-        for (at, event) in self.events.iter().enumerate() {
-            if event.from.iter().any(|from| holds.contains(from)) {
-                events.push(at);
-                if let Some(into) = event.into
-                    && !holds.contains(&into)
-                {
-                    merged.insert(into);
-                }
+        for into in events.iter().filter_map(|at: &usize| self.trace.events[*at].into) {
+            if !holds.contains(&into) {
+                result.extend(self.result.get(into as usize).into_iter().flatten());
             }
         }
-        let result = self.result.iter().enumerate();
-        let alive = result.filter(|(_, op)| holds.contains(&op.origin) || merged.contains(&op.origin));
-        Some(Fate { node: node.clone(), operator: operator.clone(), events, result: alive.map(|(at, _)| at).collect() })
+        let (events, result) = (events.into_iter().collect(), result.into_iter().collect());
+        Some(Fate { node: node.clone(), operator: operator.clone(), events, result })
     }
 }

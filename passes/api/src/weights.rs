@@ -36,11 +36,12 @@ pub struct Weight {
 }
 
 /// The weights of convolutions, products and recurrences: constants of a float type that such an operator multiplies its
-/// input with, in the order in which the graphs first read them. Biases, normalisations and tables are not among them.
+/// input with, in the order in which the graphs first read them. Biases, normalisations and tables are not among them, nor
+/// is what the bodies of sealed functions read: an outside operator stays what its decomposition says.
 pub fn weights(model: &Model) -> Vec<Weight> {
     let mut found: Vec<Weight> = Vec::new();
     let mut place: BTreeMap<TensorId, usize> = BTreeMap::new();
-    let graphs = model.live_graphs();
+    let graphs = model.open_graphs();
     for id in &graphs {
         let graph = model.graph(*id);
         for (op, data) in graph.ops() {
@@ -126,15 +127,15 @@ fn weight_slots(model: &Model, graph: GraphId, op: OpId) -> Vec<(usize, usize, u
     }
 }
 
-/// Puts new tensors in the place of old ones, wherever a graph that runs reads them; what the file says of a tensor stays
-/// with it. One walk over the constants, whatever the number of tensors.
+/// Puts new tensors in the place of old ones, wherever a graph that may be changed reads them; the bodies of sealed functions
+/// keep the old ones. What the file says of a tensor stays with it. One walk over the constants, whatever the number of tensors.
 pub fn replace_tensors(model: &mut Model, tensors: Vec<(TensorId, Tensor)>) {
     let mut new: BTreeMap<TensorId, TensorId> = BTreeMap::new();
     for (old, tensor) in tensors {
         let entry = TensorEntry { tensor, ..model.tensor_entry(old).clone() };
         new.insert(old, model.add_tensor_entry(entry));
     }
-    for graph in model.live_graphs() {
+    for graph in model.open_graphs() {
         let values: Vec<(ValueId, TensorId)> = model
             .graph(graph)
             .values()

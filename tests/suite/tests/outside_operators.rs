@@ -15,7 +15,7 @@ use edgesmith_ir::{
     composite_operator,
 };
 use edgesmith_ir_text::{NoWeights, PrintOptions, parse_model, print_model};
-use edgesmith_pass::{CheckMode, Registry};
+use edgesmith_pass::{CheckMode, Registry, replace_tensors, weights};
 use edgesmith_rewrite::{
     Cx, DriverOptions, Fidelity, LocalVerdict, Match, Patch, Rewrite, RuleName, RuleSet, Wire, drive,
 };
@@ -263,4 +263,39 @@ fn what_bears_the_name_but_is_another_is_carried_and_told() {
         let graph = read.model.main_graph().unwrap();
         assert!(graph.ops().any(|(_, data)| matches!(data.op(), Op::Custom(_))));
     }
+}
+
+/// The body of a sealed function says what its operator means; what its calls read is no weight to edit.
+#[test]
+fn weights_inside_outside_operators_are_left_alone() {
+    let text = r#"
+<ir_version: 8, opset_import: ["" : 17, "my" : 1]>
+main (float[2,2] x) => (float[2,2] y)
+<float[2,2] w = {1.0, 2.0, 3.0, 4.0}>
+{
+  a = MatMul (x, w)
+  y = my.Mix (a)
+}
+<domain: "my", opset_import: ["" : 17]>
+Mix (p) => (q)
+{
+  v = Constant <value = float[2,2] {5.0, 6.0, 7.0, 8.0}> ()
+  q = MatMul (p, v)
+}"#;
+    let mut model = import(file_with_functions(text), &Operators::new()).model;
+    let open = weights(&model);
+    assert_eq!(open.len(), 2);
+    model.functions.values_mut().for_each(|function| function.sealed = true);
+    let found = weights(&model);
+    assert_eq!(found.iter().map(|weight| weight.tensor).collect::<Vec<_>>(), [open[0].tensor]);
+    // Also where somebody asks for it: the body keeps its constant.
+    let zeros = || Tensor::from_slice([2_u64, 2].as_slice(), &[0.0_f32; 4]).unwrap();
+    replace_tensors(&mut model, open.iter().map(|weight| (weight.tensor, zeros())).collect());
+    model.functions.values_mut().for_each(|function| function.sealed = false);
+    let now = weights(&model);
+    assert!(now[0].tensor != open[0].tensor && now[1].tensor == open[1].tensor);
+}
+
+fn file_with_functions(text: &str) -> Vec<u8> {
+    common::export(&parse_model(text, &NoWeights).unwrap_or_else(|error| panic!("{error}")))
 }

@@ -37,6 +37,8 @@ pub(crate) struct Encoder<'a, 'm> {
     pub external: Option<External>,
     /// Nodes by operator.
     pub counts: BTreeMap<String, u64>,
+    /// Domains of the nodes written so far, but for the standard one.
+    pub domains: std::collections::BTreeSet<Name>,
     /// Bytes of constants.
     pub weight_bytes: u64,
     /// Values that are read but that nothing defines.
@@ -139,6 +141,9 @@ impl<'m> Encoder<'_, 'm> {
         let kind = if node.domain.is_empty() {
             node.operator.to_string()
         } else {
+            if !self.domains.contains(&*node.domain) {
+                self.domains.insert(Name::from(&*node.domain));
+            }
             format!("{}::{}", node.domain, node.operator)
         };
         *self.counts.entry(kind).or_insert(0) += 1;

@@ -58,6 +58,7 @@ pub(crate) fn encode(
         old: version.inputs_listed,
         external,
         counts: std::collections::BTreeMap::new(),
+        domains: std::collections::BTreeSet::new(),
         weight_bytes: 0,
         lost: Vec::new(),
     };
@@ -78,8 +79,10 @@ pub(crate) fn encode(
     rope.text_if_any(6, &metadata.doc);
     let graph = encoder.graph(0);
     rope.nested(7, graph);
+    // What functions use stands in their own lists.
+    let used: Vec<Name> = encoder.domains.iter().cloned().collect();
     let functions: Vec<Rope> = plan.functions.iter().map(|(key, place)| encoder.function(key, *place)).collect();
-    let opsets = opsets(plan, encoder.counts.keys().any(|kind| !kind.contains("::")));
+    let opsets = opsets(plan, &used, encoder.counts.keys().any(|kind| !kind.contains("::")));
     for (domain, number) in &opsets {
         rope.message(8, &OperatorSetIdProto { domain: domain.to_string(), version: *number });
     }
@@ -103,14 +106,15 @@ pub(crate) fn encode(
     ModelFile { rope, external, operators: counts.into_iter().collect(), weight_bytes, opsets, lost }
 }
 
-/// The operator sets to import: those of the source with the chosen one, and what functions need.
-fn opsets(plan: &Plan<'_>, standard: bool) -> Vec<(Name, i64)> {
+/// The operator sets to import: those of the source with the chosen one, those of other domains that nodes are of, and what
+/// functions need. A domain that nobody states a version of gets 1: files must import what they use.
+fn opsets(plan: &Plan<'_>, used: &[Name], standard: bool) -> Vec<(Name, i64)> {
     let mut opsets = plan.slots.model.opsets.clone();
     if standard || opsets.contains_key("") {
         opsets.insert(Name::default(), plan.opset);
     }
-    for (key, _) in &plan.functions {
-        opsets.entry(key.domain.clone()).or_insert(1);
+    for domain in used.iter().chain(plan.functions.iter().map(|(key, _)| &key.domain)) {
+        opsets.entry(domain.clone()).or_insert(1);
     }
     opsets.into_iter().collect()
 }
@@ -178,10 +182,17 @@ impl Encoder<'_, '_> {
         for name in &function.attributes {
             rope.text(6, name);
         }
+        let outside = std::mem::take(&mut self.domains);
         self.nodes(&mut rope, 7, place);
+        let used = std::mem::replace(&mut self.domains, outside);
         rope.text_if_any(8, &function.doc);
         let own = IndexMap::from([(Name::default(), plan.opset)]);
-        for (domain, number) in if function.typed { &own } else { &function.opsets } {
+        let mut opsets = if function.typed { own } else { function.opsets.clone() };
+        for domain in used {
+            let number = plan.slots.model.opset(&domain).unwrap_or(1);
+            opsets.entry(domain).or_insert(number);
+        }
+        for (domain, number) in &opsets {
             rope.message(9, &OperatorSetIdProto { domain: domain.to_string(), version: *number });
         }
         rope.text(10, &key.domain);

@@ -130,7 +130,7 @@ impl Record {
         let mut answers: Vec<Explanation> = Vec::new();
         for name in names {
             let told = answers.len();
-            let by_value = producers.get(name).map(|node| node.as_str()).filter(|node| node != name);
+            let by_value = producers.get(name).map(Name::as_str).filter(|node| node != name);
             let mut sources: Vec<u32> =
                 [Some(name.as_str()), by_value].into_iter().flatten().flat_map(|name| index.sources(name)).collect();
             sources.sort_unstable();

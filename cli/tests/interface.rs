@@ -54,10 +54,10 @@ fn the_interface_changes_as_declared() {
 /// The new input types mean the numbers that they are documented to mean.
 #[test]
 fn bytes_are_read_as_the_numbers_they_are() {
-    use edgesmith::{IoType, ModelFile, Rename, edit_interface, engine};
+    use edgesmith::{IoType, Rename, edit_interface, engine};
     use edgesmith_exec::{Request, Value as Given, Values};
     use edgesmith_ir::Tensor;
-    let read = || ModelFile::read(Path::new(&shipped(DIGITS)), &Default::default()).unwrap().model;
+    let read = || common::read(Path::new(&shipped(DIGITS)));
     let (plain, mut edited) = (read(), read());
     let graph = plain.main_graph().unwrap();
     let row = graph.value(graph.inputs()[0]);

@@ -2,28 +2,25 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::path::Path;
-use std::process::Command;
+mod common;
 
+use common::{edgesmith, path, read, text};
 use edgesmith::write_onnx;
 use edgesmith_backend::Existing;
 use edgesmith_ir_text::{NoWeights, parse_model};
 
 fn explain(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_edgesmith")).arg("explain").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let (code, out, err) = text(&edgesmith(&[&["explain"], arguments].concat()));
+    assert_eq!(code, 0, "{err}");
+    out
 }
 
 fn shipped() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/models/digits_mobilenet__legacy_op17.onnx")
-        .display()
-        .to_string()
+    path("digits_mobilenet__legacy_op17").display().to_string()
 }
 
-fn file(folder: &tempfile::TempDir, text: &str) -> String {
-    let model = parse_model(text, &NoWeights).unwrap();
+fn file(folder: &tempfile::TempDir, source: &str) -> String {
+    let model = parse_model(source, &NoWeights).unwrap();
     let path = folder.path().join("model.onnx");
     write_onnx(&model, &path, Existing::Replace, edgesmith_backend_onnx::Options::default()).unwrap();
     path.display().to_string()
@@ -34,9 +31,7 @@ const NORM: &str =
 
 #[test]
 fn every_normalisation_of_a_trained_model_is_accounted_for() {
-    let source = edgesmith::ModelFile::read(Path::new(&shipped()), &edgesmith_frontend_onnx::ImportOptions::default())
-        .unwrap()
-        .model;
+    let source = read(&path("digits_mobilenet__legacy_op17"));
     let graph = source.main_graph().unwrap();
     let id = *source.entries.values().next().unwrap();
     let norms: Vec<String> = graph
@@ -56,11 +51,8 @@ fn every_normalisation_of_a_trained_model_is_accounted_for() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json").display().to_string();
     let output = folder.path().join("out.onnx").display().to_string();
-    let run = Command::new(env!("CARGO_BIN_EXE_edgesmith"))
-        .args(["optimize", &shipped(), "--output", &output, "--report", &report, "--check", "off", "-q"])
-        .status()
-        .unwrap();
-    assert!(run.success());
+    let arguments_of_run = ["optimize", &shipped(), "--output", &output, "--report", &report, "--check", "off", "-q"];
+    assert_eq!(text(&edgesmith(&arguments_of_run)).0, 0);
     let with_report: Vec<&str> = [&["--report", &report], arguments.as_slice()].concat();
     assert_eq!(explain(&with_report), told);
     let conv = told.split("is in the result as Conv '").nth(1).unwrap().split('\'').next().unwrap();
@@ -71,7 +63,7 @@ fn every_normalisation_of_a_trained_model_is_accounted_for() {
 #[test]
 fn a_result_that_is_read_twice_is_the_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!(
+    let source = format!(
         "g (float[N,1,4,4] x) => (y, z)
         <float[2,1,3,3] w = [\"init\": \"uniform(seed=1, lo=-1, hi=1)\"], {NORM}>
         {{
@@ -80,7 +72,7 @@ fn a_result_that_is_read_twice_is_the_reason() {
           z = Relu (c)
         }}"
     );
-    let told = explain(&[&file(&folder, &text), "y"]);
+    let told = explain(&[&file(&folder, &source), "y"]);
     assert!(told.contains("is in the result as it was"), "{told}");
     assert!(
         told.contains(
@@ -93,7 +85,7 @@ fn a_result_that_is_read_twice_is_the_reason() {
 #[test]
 fn a_normalisation_in_a_loop_says_where_its_input_comes_from() {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!(
+    let source = format!(
         "g (int64 trips, bool go, float[N,2,4,4] start) => (last)
         <{NORM}>
         {{
@@ -103,21 +95,21 @@ fn a_normalisation_in_a_loop_says_where_its_input_comes_from() {
           }}> (trips, go, start)
         }}"
     );
-    let told = explain(&[&file(&folder, &text), "next"]);
+    let told = explain(&[&file(&folder, &source), "next"]);
     assert!(told.contains("it reads 'state', which enters the body of a loop"), "{told}");
 }
 
 #[test]
 fn dead_and_merged_operators_are_accounted_for_too() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "g (float[N] x) => (y)
+    let source = "g (float[N] x) => (y)
         {
           unread = Exp (x)
           a = Tanh (x)
           b = Tanh (x)
           y = Mul (a, b)
         }";
-    let path = file(&folder, text);
+    let path = file(&folder, source);
     let told = explain(&[&path, "unread"]);
     assert!(told.contains("remove-dead-code: removed, since nobody read it"), "{told}");
     assert!(told.contains("nothing of it is left"), "{told}");
@@ -125,9 +117,8 @@ fn dead_and_merged_operators_are_accounted_for_too() {
     assert!(told.contains("merge-common-subexpressions: merged into an equal operator"), "{told}");
     assert!(told.contains("is in the result as Tanh 'a'"), "{told}");
     // A name that is almost right is an error that says what is near.
-    let output = Command::new(env!("CARGO_BIN_EXE_edgesmith")).args(["explain", &path, "unraed"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("unread"), "{output:?}");
+    let (code, _, err) = text(&edgesmith(&["explain", &path, "unraed"]));
+    assert!(code == 2 && err.contains("unread"), "{code}: {err}");
 }
 
 #[test]

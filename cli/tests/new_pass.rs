@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
+
+use common::text;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -14,11 +18,6 @@ fn root() -> PathBuf {
 
 fn edgesmith(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_edgesmith")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-fn text(output: &Output) -> (i32, String, String) {
-    let read = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), read(&output.stdout), read(&output.stderr))
 }
 
 fn files(folder: &Path) -> BTreeSet<String> {
@@ -209,7 +208,7 @@ fn the_crate_builds_passes_its_tests_and_works() {
         let run = |arguments: &[&str]| Command::new(&binary).args(arguments).current_dir(&folder).output().unwrap();
         let (code, out, _) = text(&run(&["passes"]));
         assert!(code == 0 && out.contains("my-cutter") && out.contains("replace-division"), "{out}");
-        let model = root().join("tests/models/digits_vit__legacy_op17.onnx").display().to_string();
+        let model = common::path("digits_vit__legacy_op17").display().to_string();
         let optimize =
             |pipeline: &str| run(&["optimize", &model, "--output", "out.onnx", "--force", "--pipeline", pipeline]);
         let start = Instant::now();

@@ -212,12 +212,12 @@ def main() -> int:
     elements = sum(a.size for a in edited.values())
     zeros = sum(int((a == 0).sum()) for a in edited.values())
     print(f"{args.model.split('/')[-1]}, {args.sparsity}: {zeros} of {elements} weights are zero, {len(images)} samples")
-    print(f"{'layer':44} {'alone':>9} {'cosine':>9}  {'in model':>9} {'cosine':>9}")
+    print(f"{'layer':48} {'alone':>13} {'cosine':>11}  {'in the model':>13} {'cosine':>11}")
     for row in rows:
         (a, b), (c, d) = row["isolated"], row["accumulated"]
-        print(f"{row['layer'][:44]:44} {a:6.2f} dB {b:9.6f}  {c:6.2f} dB {d:9.6f}")
+        print(f"{row['layer']:48} {a:10.6f} dB {b:11.8f}  {c:10.6f} dB {d:11.8f}")
     for end in ends:
-        print(f"output {end['output']}: {end['figures'][0]:.3f} dB, cosine {end['figures'][1]:.6f}")
+        print(f"output {end['output']}: {end['figures'][0]:.6f} dB, cosine {end['figures'][1]:.8f}")
     print(f"top-1 {was.mean() * 100:.2f} % -> {now.mean() * 100:.2f} % on {len(labels)}")
 
     problems: list[str] = []
@@ -252,7 +252,8 @@ def main() -> int:
         if (top1["before"], top1["after"]) != (int(was.sum()), int(now.sum())):
             problems.append(f"top-1: {was.sum()}, {now.sum()} here, {top1['before']}, {top1['after']} there")
         print(f"{2 * len(rows)} figures of layers compared; the largest difference is {worst:.1e}")
-    print("\n".join(problems) or ("agrees" if args.result or args.report else "nothing to compare with"))
+    if args.result or args.report:
+        print("\n".join(problems) or "agrees")
     return 1 if problems else 0
 
 

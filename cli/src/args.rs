@@ -157,6 +157,9 @@ pub(crate) struct OptimizeArgs {
     /// Write what was done, as .json or .html
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Measure latency before and after, by operator too
+    #[arg(long)]
+    pub(crate) bench: bool,
     /// Replace an output that exists
     #[arg(long)]
     pub(crate) force: bool,

@@ -37,8 +37,8 @@ mod render;
 mod runtime;
 
 pub use bench::{
-    BenchOptions, BenchReport, Candidate, Clock, Latency, Measured, MeasuredInput, Profile, Share, Span, TimedOperator,
-    bench, chrome_trace,
+    BenchOptions, BenchReport, Candidate, Clock, Latency, LatencyReport, Measured, MeasuredInput, Profile, Share, Span,
+    TimedOperator, bench, chrome_trace,
 };
 pub use data::{open_calibration, open_labelled};
 pub use engines::{default_engine_name, engine};

@@ -3,8 +3,10 @@
 use comfy_table::{CellAlignment, Table, presets};
 use edgesmith_ir::Dim;
 use edgesmith_pass::{Metrics, RunReport, Verdict};
+use indexmap::IndexMap;
 
 use crate::report::OptimizeReport;
+use crate::{Latency, LatencyReport, Measured, Profile, Share};
 
 /// A table without lines: columns aligned, numbers to the right from the second column on.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
@@ -95,16 +97,85 @@ pub(crate) fn comparison(report: &RunReport, file_bytes: (u64, u64)) -> String {
     text
 }
 
+/// So many scopes are listed where not all are asked for.
+const SCOPES: usize = 12;
+
+/// Latency before and after, and by scope of the source where that was measured.
+pub(crate) fn latency(report: &LatencyReport, every: bool) -> String {
+    let (before, after) = (&report.before, &report.after);
+    let figures = |name: &str, of: fn(&Latency) -> u64| {
+        vec![name.to_owned(), nanoseconds(of(&before.latency)), nanoseconds(of(&after.latency))]
+    };
+    let mut rows = vec![figures("p50", |latency| latency.p50_ns), figures("p95", |latency| latency.p95_ns)];
+    let mut more = 0;
+    if let (Some(before), Some(after)) = (&before.profile, &after.profile) {
+        let scopes = by_scope(before, after, if every { usize::MAX } else { SCOPES });
+        // A model without scopes has one row, which says nothing.
+        if scopes.len() > 1 {
+            let shown = if every { scopes.len() } else { scopes.len().min(SCOPES) };
+            more = scopes.len() - shown;
+            for (scope, old, new) in &scopes[..shown] {
+                let name = if scope.is_empty() { "(no scope)" } else { scope };
+                let time = |ns: u64| if ns == 0 { "–".to_owned() } else { nanoseconds(ns) };
+                rows.push(vec![format!("  {name}"), time(*old), time(*new)]);
+            }
+        }
+    }
+    let mut text = table(&["latency", "before", "after"], rows);
+    if more > 0 {
+        text.push_str(&format!("\n  and {more} more scopes; --verbose prints them"));
+    }
+    text.push_str(&format!(
+        "\n({} {}, {} runs of each in turns, one thread: {:.2} times as fast)",
+        report.engine,
+        report.engine_version,
+        report.runs,
+        report.speed()
+    ));
+    text
+}
+
+/// Nanoseconds by scope before and after, the slowest first. Scopes are cut to as many components as give no more rows
+/// than that, where one component does: what was fused has the scope that its parts have in common.
+fn by_scope(before: &Profile, after: &Profile, rows: usize) -> Vec<(String, u64, u64)> {
+    let parts = |scope: &str| scope.split('.').filter(|part| !part.is_empty()).count();
+    let all = || before.scopes.iter().chain(&after.scopes);
+    let deepest = all().map(|share| parts(&share.name)).max().unwrap_or(0);
+    let at = |depth: usize| {
+        let mut scopes: IndexMap<String, (u64, u64)> = IndexMap::new();
+        let name = |share: &Share| share.name.split('.').take(depth).collect::<Vec<_>>().join(".");
+        before.scopes.iter().for_each(|share| scopes.entry(name(share)).or_default().0 += share.ns);
+        after.scopes.iter().for_each(|share| scopes.entry(name(share)).or_default().1 += share.ns);
+        scopes
+    };
+    let mut depth = deepest;
+    let mut scopes = at(depth);
+    while scopes.len() > rows && depth > 1 {
+        depth -= 1;
+        scopes = at(depth);
+    }
+    let mut sorted: Vec<_> = scopes.into_iter().map(|(name, (old, new))| (name, old, new)).collect();
+    sorted.sort_by_key(|(_, old, new)| std::cmp::Reverse((*old).max(*new)));
+    sorted
+}
+
 /// Several pipelines on one model, side by side.
 pub(crate) fn pipelines_compared(reports: &[OptimizeReport]) -> String {
-    let line = |name: &str, metrics: &Metrics, file: u64, verdict: &str| {
+    let timed = reports.iter().any(|report| report.latency.is_some());
+    let line = |name: &str, metrics: &Metrics, file: u64, latency: Option<&Measured>, verdict: &str| {
         let macs = at_one(&metrics.macs.0, count);
         let file = if file == 0 { "withheld".to_owned() } else { bytes(file) };
-        vec![name.to_owned(), count(metrics.operators), macs, count(metrics.parameters), file, verdict.to_owned()]
+        let mut cells = vec![name.to_owned(), count(metrics.operators), macs, count(metrics.parameters), file];
+        if timed {
+            cells.push(latency.map_or_else(|| "?".to_owned(), |measured| nanoseconds(measured.latency.p50_ns)));
+        }
+        cells.push(verdict.to_owned());
+        cells
     };
     let mut rows: Vec<Vec<String>> = Vec::new();
     if let Some(first) = reports.first() {
-        rows.push(line("source", &first.run.before, first.input_bytes, ""));
+        let latency = first.latency.as_ref().map(|latency| &latency.before);
+        rows.push(line("source", &first.run.before, first.input_bytes, latency, ""));
     }
     for report in reports {
         let verdict = report.verdict_text.split_once(" (").map_or(report.verdict_text.as_str(), |(verdict, _)| verdict);
@@ -112,9 +183,14 @@ pub(crate) fn pipelines_compared(reports: &[OptimizeReport]) -> String {
             Verdict::Measured { loss, .. } => loss.brief(),
             _ => verdict.to_owned(),
         };
-        rows.push(line(&report.pipeline, &report.run.after, report.output_bytes, &verdict));
+        let latency = report.latency.as_ref().map(|latency| &latency.after);
+        rows.push(line(&report.pipeline, &report.run.after, report.output_bytes, latency, &verdict));
     }
-    table(&["", "operators", "MACs", "parameters", "file", "verdict"], rows)
+    let mut heads = vec!["", "operators", "MACs", "parameters", "file", "verdict"];
+    if timed {
+        heads.insert(5, "latency");
+    }
+    table(&heads, rows)
 }
 
 fn row(what: &str, before: String, after: String) -> Vec<String> {

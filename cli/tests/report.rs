@@ -177,3 +177,66 @@ fn beside_a_loss_the_exact_passes_are_told() {
     let (report, verdict) = run("sparse", sparse, &["--calibration", &calibration]);
     assert!(report["exact_part"].is_null() && !verdict.contains("locally"), "{verdict}");
 }
+
+/// `--bench` puts latency before and after into the text, the JSON and the page, for every pipeline.
+#[test]
+fn latency_is_reported_where_it_is_asked_for() {
+    let (folder, model) = workplace();
+    let (page, list) = (folder.path().join("r.html"), folder.path().join("r.json"));
+    let report = |path: &Path, more: &[&str]| {
+        let path = path.display().to_string();
+        edgesmith(&[&["optimize", &model, "--force", "--report", &path], more].concat())
+    };
+    let (code, out, err) = report(&list, &["--bench"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let found = json(&list);
+    let latency = &found["latency"];
+    assert!(latency["runs"].as_u64().unwrap() >= 10, "{latency}");
+    for side in ["before", "after"] {
+        let measured = &latency[side];
+        assert!(measured["latency"]["p50_ns"].as_u64().unwrap() > 1000, "{measured}");
+        // Operators that were measured are operators of that side, so the rows of the page have both.
+        let profile = &measured["profile"];
+        let scopes: Vec<&str> =
+            profile["scopes"].as_array().unwrap().iter().map(|share| share["name"].as_str().unwrap()).collect();
+        assert!(scopes.len() > 5, "{scopes:?}");
+        for scope in scopes {
+            assert!(found[side]["cost_by_scope"][scope].is_object(), "{side}: {scope}");
+        }
+        for share in profile["kinds"].as_array().unwrap() {
+            let kind = share["name"].as_str().unwrap();
+            assert!(found[side]["cost_by_kind"][kind].is_object(), "{side}: {kind}");
+        }
+    }
+    assert!(out.contains("\nlatency ") && out.contains("p50") && out.contains("times as fast)"), "{out}");
+    let (code, _, _) = report(&page, &["--bench", "-q"]);
+    assert_eq!(code, 0);
+    assert!(data(&std::fs::read_to_string(&page).unwrap())[0]["latency"]["after"]["profile"].is_object());
+    // Not asked for: nothing of it.
+    let (code, out, _) = report(&list, &[]);
+    assert!(code == 0 && !out.contains("latency") && json(&list).get("latency").is_none(), "{out}");
+    let folder = folder.path().join("both").display().to_string();
+    let both = ["--bench", "--pipeline", "none", "--pipeline", "lossless", "--output", &folder];
+    let (code, out, err) = report(&list, &both);
+    assert_eq!(code, 0, "{err}");
+    let heads = out.lines().find(|line| line.contains("operators") && line.contains("verdict")).unwrap_or_default();
+    assert!(heads.contains("latency"), "{out}");
+}
+
+/// A model that the engine does not run is optimised all the same, and the report says why there is no latency.
+#[test]
+fn latency_that_cannot_be_measured_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "<ir_version: 8, opset_import: [\"\": 17, \"com.example\": 1]>\ng (float[N] x) => (y) { y = com.example.Twirl (x) }";
+    let model = edgesmith_ir_text::parse_model(source, &edgesmith_ir_text::NoWeights).unwrap();
+    let path = folder.path().join("m.onnx");
+    let options = edgesmith_backend_onnx::Options::default();
+    edgesmith::write_onnx(&model, &path, edgesmith_backend::Existing::Replace, options).unwrap();
+    let list = folder.path().join("r.json");
+    let arguments = ["optimize", &path.display().to_string(), "--bench", "--report", &list.display().to_string()];
+    let (code, out, err) = edgesmith(&arguments);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("latency was not measured: "), "{out}");
+    let found = json(&list);
+    assert!(found.get("latency").is_none() && found["latency_not_measured"].is_string(), "{found}");
+}

@@ -3,6 +3,7 @@
 //!
 //! The clock is the caller's, so that the arithmetic can be tested with a clock that is known.
 
+mod before_after;
 mod chrome;
 mod latency;
 mod profile;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use crate::{Failure, VERSION, end_to_end_inputs};
 
+pub use before_after::LatencyReport;
 pub use chrome::chrome_trace;
 pub use latency::Latency;
 pub use profile::{Profile, Share, TimedOperator};

@@ -4,6 +4,7 @@ mod jobs;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use edgesmith_backend::{Existing, Published};
 use edgesmith_exec::{Calibration, Labelled, Values};
@@ -21,7 +22,10 @@ use crate::model_file::{ModelFile, bind_dims, write_onnx};
 use crate::optimize::{OptimizeError, OptimizeOptions, optimize};
 use crate::progress::Progress;
 use crate::report::{OptimizeReport, ReportFormat};
-use crate::{Failure, InterfaceChange, edit_interface, open_calibration, open_labelled, render};
+use crate::{
+    Failure, InterfaceChange, LatencyReport, default_engine_name, edit_interface, engine, open_calibration,
+    open_labelled, render,
+};
 
 pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failure> {
     let format = args.report.as_deref().map(ReportFormat::of).transpose()?;
@@ -144,6 +148,10 @@ fn run_job(
         _ => None,
     };
     let published = if withheld.is_none() { Some(write(args, &model, &job.output)?) } else { None };
+    let (latency, latency_not_measured) = match published {
+        Some(_) if args.bench => latency(args, &file.model, &model, inputs),
+        _ => (None, None),
+    };
     let report = OptimizeReport {
         edgesmith: crate::VERSION,
         pipeline: job.name.clone(),
@@ -155,9 +163,31 @@ fn run_job(
         input_remarks: file.diagnostics.iter().map(ToString::to_string).collect(),
         output_remarks: published.map(|published| published.remarks).unwrap_or_default(),
         verdict_text: run.verdict.to_string(),
+        latency,
+        latency_not_measured,
         run,
     };
     Ok((report, withheld))
+}
+
+/// Latency of the source and of the result, or why there is none: what was written stands either way.
+fn latency(
+    args: &OptimizeArgs,
+    before: &Model,
+    after: &Model,
+    inputs: Option<&Values>,
+) -> (Option<LatencyReport>, Option<String>) {
+    let progress = Progress::new(!args.quiet);
+    progress.step("measuring latency");
+    let start = Instant::now();
+    let clock = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let measured = engine(default_engine_name())
+        .and_then(|engine| LatencyReport::measure(engine.as_ref(), before, after, inputs, &clock));
+    progress.done();
+    match measured {
+        Ok(latency) => (Some(latency), None),
+        Err(failure) => (None, Some(failure.message)),
+    }
 }
 
 fn write(args: &OptimizeArgs, model: &Model, output: &Path) -> Result<Published, Failure> {
@@ -203,6 +233,12 @@ fn print_report(args: &OptimizeArgs, report: &OptimizeReport, pipeline: Option<&
     say("");
     let run = &report.run;
     say(&render::comparison(run, (report.input_bytes, report.output_bytes)));
+    if let Some(latency) = &report.latency {
+        say(&format!("\n{}", render::latency(latency, args.verbose)));
+    }
+    if let Some(why) = &report.latency_not_measured {
+        say(&format!("\nlatency was not measured: {why}"));
+    }
     if !report.interface.is_empty() {
         say("\ninterface, as declared");
         report.interface.iter().for_each(|change| say(&format!("  {change}")));

@@ -9,7 +9,7 @@ use edgesmith_rewrite::Remark;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Failure, InterfaceChange};
+use crate::{Failure, InterfaceChange, LatencyReport};
 
 /// What one pipeline did to a model, and the files it was read from and written to.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -34,6 +34,12 @@ pub struct OptimizeReport {
     pub output_remarks: Vec<Remark>,
     /// The verdict as a sentence.
     pub verdict_text: String,
+    /// Latency before and after, where it was asked for and could be measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyReport>,
+    /// Why latency was not measured although it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_not_measured: Option<String>,
     /// What was done.
     #[serde(flatten)]
     pub run: RunReport,

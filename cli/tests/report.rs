@@ -227,7 +227,7 @@ fn latency_is_reported_where_it_is_asked_for() {
 #[test]
 fn latency_that_cannot_be_measured_is_no_failure() {
     let folder = tempfile::tempdir().unwrap();
-    let source = "<ir_version: 8, opset_import: [\"\": 17, \"com.example\": 1]>\ng (float[N] x) => (y) { y = com.example.Twirl (x) }";
+    let source = "<ir_version: 8, opset_import: [\"\": 17, \"com.example\": 1]>\ng (float[N] x) => (float[N] y) { y = com.example.Twirl (x) }";
     let model = edgesmith_ir_text::parse_model(source, &edgesmith_ir_text::NoWeights).unwrap();
     let path = folder.path().join("m.onnx");
     let options = edgesmith_backend_onnx::Options::default();

@@ -183,6 +183,25 @@ impl<'a> InferCx<'a> {
         }
     }
 
+    /// Gives every dim of a result that no rule can tell a symbol of its own, so that what is computed from its size is
+    /// known to agree with it.
+    fn name_unknown_dims(&mut self) {
+        for slot in 0..self.results.len() {
+            let Some(dims) = self.results[slot].ty.dims() else { continue };
+            if !dims.iter().any(Dim::is_unknown) {
+                continue;
+            }
+            let named: crate::Dims = dims
+                .iter()
+                .enumerate()
+                .map(|(axis, dim)| if dim.is_unknown() { self.fresh(slot, axis) } else { dim.clone() })
+                .collect();
+            if let ValueType::Tensor(ty) = &mut self.results[slot].ty {
+                ty.shape = Shape::Ranked(named);
+            }
+        }
+    }
+
     // ---- rules that many operators share ----
 
     /// The dim that two dims which must be equal have; an error when they cannot be.
@@ -311,6 +330,12 @@ pub const FRESH: char = '?';
 /// Whether inference made the symbol up (rather than a file or a user).
 pub fn is_fresh_symbol(name: &str) -> bool {
     name.starts_with(FRESH)
+}
+
+/// The name of the value, in its own graph, that a made-up symbol was named after.
+pub fn named_after(symbol: &str) -> Option<&str> {
+    let (scoped, _axis) = symbol.strip_prefix(FRESH)?.rsplit_once('.')?;
+    Some(scoped.rsplit(FRESH).next().unwrap_or(scoped))
 }
 
 /// Something that inference found odd but not wrong.
@@ -459,6 +484,7 @@ impl Model {
         if regions.is_empty() {
             let mut cx = InferCx::new(operands, names).at(place);
             kind.infer(&mut cx)?;
+            cx.name_unknown_dims();
             let InferCx { results, equal, .. } = cx;
             self.note_equal(equal);
             return Ok(self.store(graph, op, results, report));
@@ -490,6 +516,7 @@ impl Model {
         };
         let mut cx = InferCx::new(operands, names).at(place).with_regions(&mut infer_region);
         let outcome = kind.infer(&mut cx);
+        cx.name_unknown_dims();
         let InferCx { results, equal, .. } = cx;
         report.conflicts.extend(conflicts.into_iter().flatten());
         outcome?;

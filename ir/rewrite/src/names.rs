@@ -1,5 +1,6 @@
 //! Fresh names for the values that patches make.
 
+use edgesmith_ir::infer::named_after;
 use edgesmith_ir::{GraphId, Model, Name};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -13,10 +14,7 @@ pub struct Names {
 impl Names {
     /// A name that no value of the graph has: the stem itself where it is free, else the stem with a number.
     pub fn fresh(&mut self, model: &Model, graph: GraphId, stem: &Name) -> Name {
-        let used = self
-            .graphs
-            .entry(graph)
-            .or_insert_with(|| model.graph(graph).values().map(|(_, v)| v.name().clone()).collect());
+        let used = self.graphs.entry(graph).or_insert_with(|| taken(model, graph));
         if !stem.is_empty() && used.insert(stem.clone()) {
             return stem.clone();
         }
@@ -29,4 +27,19 @@ impl Names {
             }
         }
     }
+}
+
+/// The names of a graph's values, and those that symbols of its types were made of: a size is named after the value that it
+/// was first seen on, and outlives it.
+fn taken(model: &Model, graph: GraphId) -> FxHashSet<Name> {
+    let mut names = FxHashSet::default();
+    for (_, value) in model.graph(graph).values() {
+        names.insert(value.name().clone());
+        for dim in value.ty().dims().into_iter().flatten() {
+            dim.visit_symbols(&mut |symbol| {
+                names.extend(named_after(symbol).map(Name::from));
+            });
+        }
+    }
+    names
 }

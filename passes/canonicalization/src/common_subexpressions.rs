@@ -1,11 +1,16 @@
 //! Keeps equal computations once.
 
-use edgesmith_ir::{Attribute, GraphId, Model, Op, OpId, OriginId, ValueId};
+use std::collections::hash_map::Entry;
+
+use edgesmith_ir::{Attribute, DType, Dim, GraphId, Model, Op, OpId, OriginId, ValueId};
 use edgesmith_pass::Event;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
 type Key = (Op, SmallVec<[Option<ValueId>; 4]>);
+
+/// The element type, the dims and the elements of a tensor of sizes.
+type Sizes = (DType, Vec<Dim>, Vec<Dim>);
 
 /// Merges operators of equal attributes on equal operands, within each graph. Returns how many operators went.
 pub(crate) fn merge(model: &mut Model, tell: &mut dyn FnMut(Event)) -> u64 {
@@ -15,6 +20,7 @@ pub(crate) fn merge(model: &mut Model, tell: &mut dyn FnMut(Event)) -> u64 {
 fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -> u64 {
     let Ok(order) = model.graph(graph_id).topological() else { return 0 };
     let mut seen: FxHashMap<Key, OpId> = FxHashMap::default();
+    let mut sized: FxHashMap<Sizes, OpId> = FxHashMap::default();
     let mut merged = 0;
     for op in order {
         let data = model.graph(graph_id).op(op);
@@ -23,9 +29,20 @@ fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -
         }
         // A sequence of operand ids suffices: equal constants were merged before, and producers come first.
         let key = (data.op().clone(), SmallVec::from(data.operands()));
-        let Some(first) = seen.get(&key).copied() else {
-            seen.insert(key, op);
-            continue;
+        let first = match seen.get(&key) {
+            Some(first) => *first,
+            None => {
+                seen.insert(key, op);
+                // Computed otherwise, but the same sizes.
+                let Some(key) = sizes(model, graph_id, op) else { continue };
+                match sized.entry(key) {
+                    Entry::Occupied(first) => *first.get(),
+                    Entry::Vacant(place) => {
+                        place.insert(op);
+                        continue;
+                    }
+                }
+            }
         };
         let (site, from) = (model.op_label(graph_id, op), data_origin(model, graph_id, op));
         if replace(model, graph_id, first, op) {
@@ -35,6 +52,20 @@ fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -
         }
     }
     merged
+}
+
+/// What an operator's one result is, where it is made of sizes that are all known as expressions: however they were computed,
+/// equal expressions are equal numbers.
+fn sizes(model: &Model, graph_id: GraphId, op: OpId) -> Option<Sizes> {
+    let graph = model.graph(graph_id);
+    let [Some(result)] = graph.op(op).results() else { return None };
+    let row = graph.value(*result);
+    let contents = row.contents()?.dims();
+    let ty = row.ty().as_tensor()?;
+    let known = ty.dtype.is_integer() && !contents.is_empty() && !contents.iter().any(Dim::is_unknown);
+    // Plain numbers are constants soon.
+    let symbolic = contents.iter().any(|dim| dim.known().is_none());
+    (known && symbolic).then(|| Some((ty.dtype, row.ty().dims()?.to_vec(), contents)))?
 }
 
 fn data_origin(model: &Model, graph: GraphId, op: OpId) -> OriginId {

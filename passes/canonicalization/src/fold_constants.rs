@@ -5,7 +5,7 @@ use edgesmith_ir::{Def, Op, OpId, OpKind, Tensor, User, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 /// A folded constant may be this large even if nothing dies for it.
-const FREE_BYTES: u64 = 1024;
+pub(crate) const FREE_BYTES: u64 = 1024;
 
 /// Folds operators whose results are exact: data movement, integers, comparisons, IEEE elementwise arithmetic.
 pub(crate) struct FoldConstants;
@@ -37,15 +37,15 @@ impl Rewrite for FoldRoundedConstants {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Precision {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Precision {
     Exact,
     Rounded,
     Never,
 }
 
 /// How precisely the evaluator computes an operator, by its kind and the element type of its first operand.
-fn precision(op: &Op, float: bool) -> Precision {
+pub(crate) fn precision(op: &Op, float: bool) -> Precision {
     use OpKind as K;
     match op.kind() {
         // Folding these would undo what somebody did on purpose: smaller storage of weights.
@@ -182,7 +182,7 @@ fn too_large(cx: &Cx<'_>, root: OpId, bytes: u64, freed: u64) -> Match<Patch> {
     cx.reject(root, format!("its value takes {bytes} bytes, more than the {freed} that would be freed"))
 }
 
-fn bytes_of(cx: &Cx<'_>, value: ValueId) -> Option<u64> {
+pub(crate) fn bytes_of(cx: &Cx<'_>, value: ValueId) -> Option<u64> {
     let tensor = cx.ty(value).as_tensor()?;
     tensor.dtype.byte_len(tensor.shape.elements().extent()?)
 }
@@ -193,7 +193,7 @@ fn dies_with(cx: &Cx<'_>, value: ValueId, op: OpId) -> bool {
     !row.is_pinned() && matches!(row.def(), Def::Constant(_)) && row.uses().iter().all(|u| u.user == User::Op(op))
 }
 
-fn is_inference(cx: &Cx<'_>, _dropout: &edgesmith_ir::op::Dropout, training_mode: Option<ValueId>) -> bool {
+pub(crate) fn is_inference(cx: &Cx<'_>, _dropout: &edgesmith_ir::op::Dropout, training_mode: Option<ValueId>) -> bool {
     match training_mode {
         None => true,
         Some(mode) => cx.ints(mode).is_some_and(|mode| mode == [0]),

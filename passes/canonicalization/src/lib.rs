@@ -3,22 +3,30 @@
 mod common_subexpressions;
 mod dead_code;
 mod duplicate_constants;
+mod fold_constant_groups;
 mod fold_constants;
 mod fold_known_contents;
+mod fold_within_savings;
 mod inline_if;
 mod merge_casts;
+mod merge_reduction_axes;
 mod merge_reshapes;
+mod merge_sibling_slices;
 mod merge_slices;
 mod merge_transposes;
+mod remove_neutral_condition;
 mod remove_neutral_operand;
 mod remove_no_op;
 mod remove_zero_bias;
 mod resolve_cast_like;
 mod resolve_reshape;
+mod shorten_shape;
+mod skip_expand;
 
 use edgesmith_ir::Model;
 use edgesmith_pass::{Event, Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry, RuleOptions, Ruled};
-use edgesmith_rewrite::{Fidelity, RuleInfo, RuleSet, drive};
+use edgesmith_rewrite::{Fidelity, Rewrite, RuleInfo, RuleSet, drive};
+use fold_within_savings::FoldWithinSavings;
 
 /// Registers the pass.
 pub fn register(registry: &mut Registry) {
@@ -58,22 +66,36 @@ const DEAD_CODE: RuleInfo = RuleInfo {
     manual: include_str!("../manual/remove-dead-code.md"),
 };
 
+const WITHIN_SAVINGS: RuleInfo = RuleInfo {
+    name: FoldWithinSavings::NAME,
+    summary: FoldWithinSavings::SUMMARY,
+    fidelity: FoldWithinSavings::FIDELITY,
+    manual: FoldWithinSavings::MANUAL,
+};
+
 impl Ruled for Canonicalization {
-    const STEPS: &'static [RuleInfo] = &[DUPLICATES, SUBEXPRESSIONS, DEAD_CODE];
+    const STEPS: &'static [RuleInfo] = &[DUPLICATES, SUBEXPRESSIONS, DEAD_CODE, WITHIN_SAVINGS];
 
     fn all_rules() -> RuleSet {
         RuleSet::new()
             .with(fold_known_contents::FoldKnownContents)
             .with(fold_constants::FoldConstants)
             .with(fold_constants::FoldRoundedConstants)
+            .with(fold_constant_groups::FoldConstantGroups)
             .with(inline_if::InlineIf)
             .with(resolve_cast_like::ResolveCastLike)
             .with(remove_no_op::RemoveNoOp)
             .with(merge_casts::MergeCasts)
             .with(merge_reshapes::MergeReshapes)
             .with(merge_slices::MergeSlices)
+            .with(merge_sibling_slices::MergeSiblingSlices)
             .with(merge_transposes::MergeTransposes)
             .with(resolve_reshape::ResolveReshape)
+            .with(merge_reduction_axes::MergeReductionAxes)
+            .with(merge_reduction_axes::MergeGlobalPoolAxes)
+            .with(skip_expand::SkipExpand)
+            .with(shorten_shape::ShortenShape)
+            .with(remove_neutral_condition::RemoveNeutralCondition)
             .with(remove_neutral_operand::RemoveNeutralOperand)
             .with(remove_neutral_operand::RemoveZeroAddend)
             .with(remove_zero_bias::RemoveZeroBias)
@@ -107,6 +129,7 @@ impl Pass for Canonicalization {
             (SUBEXPRESSIONS, common_subexpressions::merge),
             (DEAD_CODE, dead_code::remove),
         ];
+        let before = fold_within_savings::size_of(model);
         for _ in 0..MAX_ROUNDS {
             let outcome = drive(model, &rules, &cx.driver)?;
             let mut changed = !outcome.firings.is_empty();
@@ -116,6 +139,14 @@ impl Pass for Canonicalization {
                     let count = step(model, &mut |event| cx.event(event));
                     cx.count(info.name, count);
                     changed |= count > 0;
+                }
+            }
+            if !changed && self.options.runs(WITHIN_SAVINGS.name) {
+                let room = before.saturating_sub(fold_within_savings::size_of(model));
+                if let Some(rule) = fold_within_savings::choose(model, room) {
+                    let outcome = drive(model, &RuleSet::new().with(rule), &cx.driver)?;
+                    changed = !outcome.firings.is_empty();
+                    cx.add(outcome);
                 }
             }
             if !changed {

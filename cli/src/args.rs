@@ -87,7 +87,7 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct ReadArgs {
-    /// Read operator sets that are newer than the newest known one as if they were that one
+    /// Read newer operator sets as the newest known one
     #[arg(long)]
     pub(crate) allow_unknown_opset: bool,
 }
@@ -121,37 +121,37 @@ pub(crate) enum Check {
 pub(crate) struct OptimizeArgs {
     /// The model, an .onnx file; a pipeline may name it instead
     pub(crate) model: Option<PathBuf>,
-    /// Where to write [default: MODEL.opt.onnx beside the model]; a folder for several pipelines
+    /// Where to write [default: MODEL.opt.onnx]; a folder for several pipelines
     #[arg(long, short, value_name = "FILE|DIR")]
     pub(crate) output: Option<PathBuf>,
-    /// What to do: a TOML file or a preset; repeat it to compare several
+    /// What to do; repeat it to compare several
     #[arg(long, value_name = "FILE|PRESET", conflicts_with = "preset")]
     pub(crate) pipeline: Vec<String>,
     /// The same for presets: lossless, none
     #[arg(long, value_name = "PRESET")]
     pub(crate) preset: Option<String>,
-    /// Give a symbolic dim a number, as in batch=1; may be repeated
+    /// Give a symbolic dim a number; may be repeated
     #[arg(long = "dim", value_name = "NAME=N")]
     pub(crate) dims: Vec<DimBinding>,
-    /// Give an input or output another name; may be repeated
+    /// Rename an input or output; may be repeated
     #[arg(long = "rename", value_name = "OLD=NEW")]
     pub(crate) renames: Vec<Rename>,
-    /// Make inputs and outputs of floats f16, or inputs uint8 (0 to 255 unscaled); may be repeated
-    #[arg(long = "io-type", value_name = "[NAME=]f16|uint8")]
+    /// Take and give f16, or take uint8 (unscaled), in place of floats; NAME=TYPE for one input or output
+    #[arg(long = "io-type", value_name = "TYPE")]
     pub(crate) io_types: Vec<IoType>,
-    /// Inputs for the check, an .npz file [default: seeded random ones]
+    /// Inputs for the check, an .npz [default: random]
     #[arg(long, value_name = "FILE")]
     pub(crate) inputs: Option<PathBuf>,
-    /// Data to measure losses on: a folder of pictures, an .npz or an .npy
+    /// Data for losses: pictures, an .npz or an .npy
     #[arg(long, value_name = "PATH")]
     pub(crate) calibration: Option<String>,
-    /// Data to measure accuracy on, an .npz with 'labels'
+    /// Data for accuracy, an .npz with 'labels'
     #[arg(long, value_name = "FILE")]
     pub(crate) labelled: Option<String>,
-    /// How much to check
-    #[arg(long, value_enum, default_value = "auto")]
+    /// How much to check: auto, off, local (every change), full [default: auto]
+    #[arg(long, value_enum, default_value = "auto", hide_possible_values = true, hide_default_value = true)]
     pub(crate) check: Check,
-    /// Time that checking the whole model may take, as in 10s, 2m
+    /// Time for the check of the whole
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
     pub(crate) check_budget: f64,
     /// Write what was done, as .json or .html
@@ -169,7 +169,7 @@ pub(crate) struct OptimizeArgs {
     /// Drop a pass that fails and go on
     #[arg(long)]
     pub(crate) keep_going: bool,
-    /// Make at most so many changes, for finding the one that is wrong
+    /// Make at most so many changes, to find a wrong one
     #[arg(long, value_name = "N")]
     pub(crate) fuel: Option<u64>,
     /// Print every remark

@@ -16,8 +16,8 @@ use crate::fold_constants::{Precision, precision};
 const GROUP: usize = 1024;
 /// Growth that one operator less is worth.
 const BYTES_PER_OPERATOR: u64 = 256 << 10;
-/// How far behind the value that the model reads a smaller one is looked for.
-const STEPS_BACK: usize = 8;
+/// So many operators behind a value that the model reads are tried in its place.
+const NEAR: usize = 16;
 
 /// Folds the values that were chosen.
 pub(crate) struct FoldWithinSavings {
@@ -118,14 +118,17 @@ fn candidates_in(model: &Model, id: GraphId, candidates: &mut Vec<Candidate>) {
         if !read_outside {
             continue;
         }
-        // The value itself, or one before it that is smaller (a mask before it becomes floats).
-        let mut root = *op;
-        for _ in 0..STEPS_BACK {
+        // The value itself, and those shortly before it, which may be smaller: a mask before it becomes floats, a table before
+        // it is compared with itself.
+        let mut near = vec![*op];
+        let mut at = 0;
+        while let Some(root) = near.get(at).copied() {
+            at += 1;
             candidates.extend(candidate(model, id, root, &constant));
-            let mut before = graph.op(root).operands().iter().flatten().filter_map(|v| graph.producer(*v));
-            match (before.next(), before.next()) {
-                (Some(producer), None) => root = producer,
-                _ => break,
+            for producer in graph.op(root).operands().iter().flatten().filter_map(|v| graph.producer(*v)) {
+                if near.len() < NEAR && !near.contains(&producer) {
+                    near.push(producer);
+                }
             }
         }
     }

@@ -12,7 +12,8 @@ const REGROUPING: &[OpKind] = &[OpKind::Reshape, OpKind::Flatten, OpKind::Squeez
 impl Rewrite for MergeReshapes {
     const NAME: RuleName = "merge-reshapes";
     const SUMMARY: &'static str = "chains of Reshape, Flatten, Squeeze and Unsqueeze become one Reshape";
-    const ROOTS: &'static [OpKind] = REGROUPING;
+    const ROOTS: &'static [OpKind] =
+        &[OpKind::Reshape, OpKind::Flatten, OpKind::Squeeze, OpKind::Unsqueeze, OpKind::Transpose];
     const FIDELITY: Fidelity = Fidelity::Exact;
     const MANUAL: &'static str = include_str!("../manual/merge-reshapes.md");
 
@@ -21,7 +22,9 @@ impl Rewrite for MergeReshapes {
         let (Some(middle), Some(output)) = (outer.operand(0), outer.result(0)) else { return Err(Miss::NoMatch) };
         let inner = cx.graph().producer(middle).ok_or(Miss::NoMatch)?;
         let inner_data = cx.graph().op(inner);
-        if !REGROUPING.contains(&inner_data.op().kind()) || !cx.single_use(middle) {
+        // Of two transposes one is made elsewhere.
+        let reshapes = [root, inner].iter().any(|op| REGROUPING.contains(&cx.graph().op(*op).op().kind()));
+        if !reshapes || !cx.single_use(middle) || !regroups(cx, root) || !regroups(cx, inner) {
             return Err(Miss::NoMatch);
         }
         let input = inner_data.operand(0).ok_or(Miss::NoMatch)?;
@@ -33,6 +36,18 @@ impl Rewrite for MergeReshapes {
         patch.redefine(output, result);
         Ok(patch)
     }
+}
+
+/// Whether an operator gives the elements back in their order, as a transpose does that moves axes of one element only.
+fn regroups(cx: &Cx<'_>, op: OpId) -> bool {
+    let data = cx.graph().op(op);
+    let Op::Transpose(transpose) = data.op() else { return REGROUPING.contains(&data.op().kind()) };
+    let Some(dims) = data.operand(0).and_then(|input| cx.dims(input)) else { return false };
+    let reversed: Vec<i64> = (0..dims.len() as i64).rev().collect();
+    let perm = if transpose.perm.is_empty() { &reversed } else { &transpose.perm };
+    let long =
+        perm.iter().filter(|axis| usize::try_from(**axis).ok().and_then(|a| dims.get(a)).is_none_or(|d| !d.is(1)));
+    long.is_sorted()
 }
 
 /// Whether an operator is a Reshape that asks for a dim to be inferred, so that it fails itself where another dim is zero.

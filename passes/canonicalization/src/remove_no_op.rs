@@ -53,7 +53,7 @@ fn is_no_op(cx: &Cx<'_>, data: &OpData, input: ValueId, output: ValueId) -> bool
         // With one element type and surely equal dims, elements in the same order are the same tensor.
         Op::Reshape(_) | Op::Flatten(_) | Op::Squeeze(_) | Op::Unsqueeze(_) | Op::Expand(_) | Op::Slice(_) => {
             let forward = !matches!(data.op(), Op::Slice(_)) || has_positive_steps(cx, data);
-            forward && cx.same_dims(input, output)
+            forward && (cx.same_dims(input, output) || matches!(data.op(), Op::Slice(_)) && takes_all(cx, data))
         }
         Op::Pad(Pad { mode: PadMode::Constant | PadMode::Reflect | PadMode::Edge | PadMode::Wrap }) => {
             data.operand(1).and_then(|pads| cx.ints(pads)).is_some_and(|pads| pads.iter().all(|pad| *pad == 0))
@@ -70,6 +70,16 @@ fn is_no_op(cx: &Cx<'_>, data: &OpData, input: ValueId, output: ValueId) -> bool
         },
         _ => false,
     }
+}
+
+/// Whether a slice runs from the first element to the end of every axis, however long: the specification's way to say the end
+/// is the largest integer.
+fn takes_all(cx: &Cx<'_>, data: &OpData) -> bool {
+    let ints = |slot| data.operand(slot).and_then(|value| cx.ints(value));
+    let (Some(starts), Some(ends)) = (ints(1), ints(2)) else { return false };
+    let ones = data.operand(4).is_none() || ints(4).is_some_and(|steps| steps.iter().all(|step| *step == 1));
+    ones && starts.iter().all(|start| *start == 0)
+        && ends.iter().all(|end| *end == i64::MAX || *end == i64::from(i32::MAX))
 }
 
 fn has_positive_steps(cx: &Cx<'_>, data: &OpData) -> bool {

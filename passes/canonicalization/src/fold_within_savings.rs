@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use edgesmith_ir::{Def, GraphId, Model, OpId, OpKind, TensorId, User, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::fold_constant_groups::{constant_group, evaluate};
 use crate::fold_constants::{Precision, precision};
@@ -164,7 +164,7 @@ fn candidate(model: &Model, id: GraphId, root: OpId, constant: &FxHashSet<OpId>)
         let row = graph.value(value);
         !row.is_pinned() && row.uses().iter().all(|u| matches!(u.user, User::Op(user) if dying.contains(&user)))
     };
-    let mut counted: FxHashMap<ValueId, ()> = FxHashMap::default();
+    let mut counted: FxHashSet<ValueId> = FxHashSet::default();
     let mut changed = true;
     while changed && group.len() < GROUP {
         changed = false;
@@ -183,7 +183,7 @@ fn candidate(model: &Model, id: GraphId, root: OpId, constant: &FxHashSet<OpId>)
                     }
                     Some(_) => {}
                     None => {
-                        if goes(*operand, &dying) && counted.insert(*operand, ()).is_none() {
+                        if goes(*operand, &dying) && counted.insert(*operand) {
                             freed += model.constant_of(id, *operand).map_or(0, edgesmith_ir::Tensor::byte_len);
                         }
                     }

@@ -23,9 +23,11 @@ impl Rewrite for FoldBatchNorm {
             Err(Miss::NoMatch) => return cx.reject(root, nothing_before(cx, norm.x())),
             other => other?,
         };
-        if norm.training_mode || norm.data.results().iter().skip(1).any(Option::is_some) {
-            return cx.reject_unless(root, "it is in training mode", "export the model in evaluation mode");
+        // Its channels are on axis 1; those of a product of more than two axes are on the last.
+        if target.axis != 1 {
+            return cx.reject(root, "the matrix product before it has its channels on another axis");
         }
+        target.usable(cx)?;
         let affine = Affine::of_batch_norm(cx, norm)?;
         target.fold(cx, &affine, norm.y())
     }

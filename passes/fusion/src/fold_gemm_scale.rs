@@ -39,7 +39,8 @@ impl Rewrite for FoldGemmScale {
             let is_kept = rounded.is_finite() && (rounded.is_normal() || attribute.0 == 0.0 || factor == 0.0);
             is_kept.then_some(F32(rounded)).ok_or(Miss::NoMatch)
         };
-        let gemm = Gemm { alpha: times(gemm.alpha)?, beta: times(gemm.beta)?, ..gemm };
+        let beta = if operands[2].is_some() { times(gemm.beta)? } else { gemm.beta };
+        let gemm = Gemm { alpha: times(gemm.alpha)?, beta, ..gemm };
         let mut patch = Patch::new(cx);
         let result = patch.insert_like(like, gemm, operands);
         patch.redefine(by.result, result);

@@ -46,10 +46,8 @@ impl Rewrite for FoldPadIntoPool {
             if pool.indices().is_some() {
                 return Err(Miss::NoMatch);
             }
-            let is_ignored = value_is(cx, pad, |value| value == f64::NEG_INFINITY)
-                || (value_is(cx, pad, |value| value <= 0.0) && is_non_negative(cx, pad.data()));
-            if !is_ignored {
-                return cx.reject(root, "what the padding before it adds may be larger than the elements");
+            if !value_is(cx, pad, |value| value == f64::NEG_INFINITY) {
+                return cx.reject(root, "the padding before it is not known to be minus infinity");
             }
             let pads = joint_pads(cx, pad, pool.auto_pad, &pool.pads)?;
             keeps_windows(cx, &pads, &pool.kernel_shape, &pool.dilations, pool.ceil_mode)?;
@@ -141,19 +139,4 @@ fn keeps_windows(cx: &Cx<'_>, pads: &[i64], kernel: &[i64], dilations: &[i64], c
         return cx.reject(cx.root(), "with the padding before it, a window could hold nothing else");
     }
     Ok(())
-}
-
-/// Whether no element is below zero.
-fn is_non_negative(cx: &Cx<'_>, value: ValueId) -> bool {
-    let Some(op) = cx.graph().producer(value) else { return false };
-    let data = cx.graph().op(op);
-    cx.look_at(op);
-    match data.op().kind() {
-        OpKind::Relu | OpKind::Sigmoid | OpKind::HardSigmoid | OpKind::Softmax | OpKind::Abs | OpKind::Exp => true,
-        OpKind::Clip => {
-            let least = data.operand(1).and_then(|least| cx.constant(least)).and_then(Tensor::to_f64);
-            least.is_some_and(|least| least.first().is_some_and(|least| *least >= 0.0))
-        }
-        _ => false,
-    }
 }

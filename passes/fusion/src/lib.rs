@@ -16,6 +16,7 @@ mod merge_matmul_add;
 mod merge_parallel_products;
 mod merge_products;
 mod move_scale;
+mod raise;
 mod sink;
 mod target;
 mod weights;
@@ -39,7 +40,7 @@ pub struct Fusion {
 
 impl Ruled for Fusion {
     fn all_rules() -> RuleSet {
-        RuleSet::new()
+        let folding = RuleSet::new()
             .with(fold_batch_norm::FoldBatchNorm)
             .with(fold_affine::FoldAffine)
             .with(fold_pad::FoldPad)
@@ -53,7 +54,8 @@ impl Ruled for Fusion {
             .with(move_scale::MoveScale)
             .with(fold_transpose::FoldTranspose)
             .with(merge_matmul_add::MergeMatmulAdd)
-            .with(fold_gemm_scale::FoldGemmScale)
+            .with(fold_gemm_scale::FoldGemmScale);
+        raise::with_rules(folding)
     }
 }
 

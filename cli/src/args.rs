@@ -139,6 +139,9 @@ pub(crate) struct OptimizeArgs {
     /// Take and give f16, or take uint8 (unscaled), in place of floats; NAME=TYPE for one input or output
     #[arg(long = "io-type", value_name = "TYPE")]
     pub(crate) io_types: Vec<IoType>,
+    /// Write this version of ai.onnx [default: the model's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(7..=28))]
+    pub(crate) opset: Option<i64>,
     /// Inputs for the check, an .npz [default: random]
     #[arg(long, value_name = "FILE")]
     pub(crate) inputs: Option<PathBuf>,

@@ -30,6 +30,8 @@ mod loss_text;
 #[cfg(feature = "cli")]
 mod main_with;
 #[cfg(feature = "cli")]
+mod opset;
+#[cfg(feature = "cli")]
 mod progress;
 #[cfg(feature = "cli")]
 mod render;

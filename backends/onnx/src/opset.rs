@@ -26,7 +26,7 @@ pub(crate) fn plan<'m>(
     let mut opset = start;
     let mut causes: Vec<Obstacle> = Vec::new();
     loop {
-        let plan = Plan::new(model, main, opset);
+        let plan = Plan::new(model, main, opset, wanted.is_some());
         if plan.obstacles.is_empty() {
             if opset != start {
                 remarks.push(raised(model, start, opset, &causes));

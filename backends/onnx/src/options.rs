@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Options {
     /// Where weights go.
     pub external_data: ExternalData,
-    /// The operator set to write, raised as far as the operators need; by default that of the source.
+    /// The operator set to write, by default that of the source. Operators that it lacks are written as formulas where it has
+    /// one; for the others it is raised as far as they need.
     pub opset: Option<i64>,
     /// Whether the provenance of every operator is written into the model's metadata, under the key `edgesmith.origins`.
     pub origins: bool,

@@ -64,11 +64,13 @@ pub(crate) struct Plan<'m> {
     called: FxHashSet<FunctionKey>,
     inlined: FxHashSet<FunctionKey>,
     source_opset: i64,
+    /// Whether operators that the opset lacks are written as formulas.
+    decomposes: bool,
 }
 
 impl<'m> Plan<'m> {
     /// Plans the model at an opset. What cannot be written is among the obstacles.
-    pub fn new(model: &'m Model, main: GraphId, opset: i64) -> Self {
+    pub fn new(model: &'m Model, main: GraphId, opset: i64, decomposes: bool) -> Self {
         let source_opset = model.opset("").unwrap_or(opset);
         // A typed body is lowered to whatever opset the file gets.
         let kept = |key: &FunctionKey, typed: bool| typed || keeps_meaning(model, key, source_opset, opset);
@@ -87,6 +89,7 @@ impl<'m> Plan<'m> {
             called: FxHashSet::default(),
             inlined: FxHashSet::default(),
             source_opset,
+            decomposes,
         };
         plan.graph(main, Role::Main, None, &[]);
         plan.functions();
@@ -194,7 +197,8 @@ impl<'m> Plan<'m> {
                 self.push_with_regions(place, id, op, node);
             }
             typed => {
-                let mut lowering = Lowering::new(&mut self.slots, id, op, self.opset, self.source_opset);
+                let mut lowering =
+                    Lowering::new(&mut self.slots, id, op, self.opset, self.source_opset, self.decomposes);
                 let outcome = lowering.run(typed);
                 let Lowering { node, before, after, .. } = lowering;
                 if let Err(refusal) = outcome {

@@ -37,6 +37,9 @@ pub(super) fn run(args: &OptimizeArgs, registry: &Registry) -> Result<(), Failur
         file.model = crate::through_text::through_text(&file.model)?;
     }
     bind_dims(&mut file.model, &args.dims)?;
+    if let Some(opset) = args.opset {
+        crate::opset::aim_at(&mut file.model, opset);
+    }
     let interface = edit_interface(&mut file.model, &args.renames, &args.io_types)?;
     let inputs = args.inputs.as_deref().map(read_npz).transpose()?;
     let data = jobs.list.iter().map(|job| Data::open(job, &file)).collect::<Result<Vec<_>, _>>()?;
@@ -192,7 +195,7 @@ fn latency(
 
 fn write(args: &OptimizeArgs, model: &Model, output: &Path) -> Result<Published, Failure> {
     let (existing, options) = super::writing(args.force, args.external_data);
-    write_onnx(model, output, existing, options)
+    write_onnx(model, output, existing, edgesmith_backend_onnx::Options { opset: args.opset, ..options })
 }
 
 fn written_bytes(published: &Published) -> u64 {

@@ -4,6 +4,7 @@
 //! with another default, the form is turned back here; the schema table then says whether what came out can stand at that
 //! opset, element types included ([`fit`]). An operator that cannot be written says which opset to try next.
 
+mod decompose;
 mod fit;
 mod normalization;
 mod resample;
@@ -41,6 +42,8 @@ pub(crate) struct Lowering<'a, 'm> {
     pub opset: i64,
     /// The opset of the source, whose forms bound what its operators can mean.
     pub source: i64,
+    /// Whether an operator that the opset lacks is written as a formula.
+    pub decomposes: bool,
     /// The node that stands for the operator.
     pub node: Node,
     /// Nodes that go before it.
@@ -53,7 +56,7 @@ type Outcome = Result<(), Refusal>;
 
 impl<'a, 'm> Lowering<'a, 'm> {
     /// A typed operator in its newest form.
-    pub fn new(slots: &'a mut Slots<'m>, id: GraphId, op: OpId, opset: i64, source: i64) -> Self {
+    pub fn new(slots: &'a mut Slots<'m>, id: GraphId, op: OpId, opset: i64, source: i64, decomposes: bool) -> Self {
         let graph = slots.model.graph(id);
         let data = graph.op(op);
         let mut node = Node {
@@ -68,12 +71,15 @@ impl<'a, 'm> Lowering<'a, 'm> {
         for (index, name) in data.op().kind().signature().regions.iter().enumerate() {
             node.attributes.push((Text::Borrowed(name), Attribute::Graph(index)));
         }
-        Self { slots, opset, source, node, before: Vec::new(), after: Vec::new() }
+        Self { slots, opset, source, decomposes, node, before: Vec::new(), after: Vec::new() }
     }
 
     /// Turns the operator into the form of the opset.
     pub fn run(&mut self, op: &Op) -> Outcome {
         let opset = self.opset;
+        if self.decomposes && arrived(op.kind()) > opset && self.decompose(op).is_some() {
+            return self.fit();
+        }
         match op.kind() {
             OpKind::Clip if opset < 11 => self.clip()?,
             OpKind::Pad if opset < 18 => self.pad()?,
@@ -180,6 +186,20 @@ impl<'a, 'm> Lowering<'a, 'm> {
                 _ => {}
             }
         }
+    }
+}
+
+/// The opset from which on an operator that has a formula exists as it is now; 0 for the others.
+fn arrived(kind: OpKind) -> i64 {
+    match kind {
+        OpKind::HardSwish => 14,
+        OpKind::LayerNormalization => 17,
+        OpKind::Mish => 18,
+        OpKind::Gelu => 20,
+        OpKind::GroupNormalization => 21,
+        OpKind::RMSNormalization => 23,
+        OpKind::Swish => 24,
+        _ => 0,
     }
 }
 

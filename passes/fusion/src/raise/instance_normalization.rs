@@ -4,6 +4,7 @@ use edgesmith_ir::op::InstanceNormalization;
 use edgesmith_ir::{F32, OpId, OpKind};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
+use super::layer_normalization::is_scaled;
 use super::moments::{channels, filled, normalised, per_channel, tail};
 use super::pattern::{is_single_or_half, result, same_rank, saves, since};
 
@@ -23,6 +24,10 @@ impl Rewrite for RaiseInstanceNormalization {
         let core = normalised(cx, root).ok_or(Miss::NoMatch)?;
         let rank = cx.dims(core.x).ok_or(Miss::NoMatch)?.len();
         if rank < 3 || !core.axes.iter().copied().eq(2..rank) {
+            return Err(Miss::NoMatch);
+        }
+        // With one axis in the plane it may be a LayerNormalization; before opset 17 runtimes look for its formula themselves.
+        if rank == 3 && is_scaled(cx, &core, from) {
             return Err(Miss::NoMatch);
         }
         let Some(count) = channels(cx, core.x) else {

@@ -4,7 +4,7 @@ use edgesmith_ir::op::{Add, Div, LayerNormalization, Mul, Sub};
 use edgesmith_ir::{F32, OpId, OpKind, Tensor, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
 
-use super::moments::{Tail, filled, mean_of, normalised, tail, variance_of};
+use super::moments::{Normalised, Tail, filled, mean_of, normalised, scaled, tail, variance_of};
 use super::pattern::{
     either, inverse_root_of, is_single_or_half, made_by, plus_constant, result, root_of, same_rank, saves, since,
 };
@@ -104,6 +104,12 @@ struct Found {
 fn first_of(cx: &Cx<'_>, x: ValueId, axes: &[usize]) -> Option<usize> {
     let (rank, first) = (cx.dims(x)?.len(), *axes.first()?);
     axes.iter().copied().eq(first..rank).then_some(first)
+}
+
+/// Whether a scale with the shape of the last axes is multiplied behind a normalisation over them.
+pub(super) fn is_scaled(cx: &Cx<'_>, core: &Normalised, end: ValueId) -> bool {
+    let weight = |first: usize| scaled(cx, end, |value| Weight::of(cx, core.x, first, value));
+    first_of(cx, core.x, &core.axes).and_then(weight).is_some()
 }
 
 /// `(x − mean) / √(variance + ε)` and on from there.

@@ -1,22 +1,21 @@
-//! LeakyRelu and PRelu from their formulas.
+//! LeakyRelu from its formulas.
 
 use edgesmith_ir::op::{
-    Add, Clip, Greater, GreaterOrEqual, LeakyRelu, Less, LessOrEqual, Max, Min, Mul, Neg, PRelu, Relu, Sub, Where,
+    Add, Clip, Greater, GreaterOrEqual, LeakyRelu, Less, LessOrEqual, Max, Min, Mul, Neg, Relu, Sub, Where,
 };
-use edgesmith_ir::{F32, OpId, OpKind, Tensor, ValueId};
-use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
+use edgesmith_ir::{F32, OpId, OpKind, ValueId};
+use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 use super::pattern::{
     Product, either, is_single_or_half, made_by, positive_part_of, product, result, same_rank, saves, scalar, since,
 };
 
-/// `max(x, 0) + a · min(x, 0)`, `relu(x) − a · relu(−x)`, `x > 0 ? x : a · x`, and `max(x, a · x)` with `0 < a ≤ 1`. One
-/// slope makes a LeakyRelu, several a PRelu.
+/// `max(x, 0) + a · min(x, 0)`, `relu(x) − a · relu(−x)`, `x > 0 ? x : a · x`, and `max(x, a · x)` with `0 < a ≤ 1`.
 pub(crate) struct RaiseLeakyRelu;
 
 impl Rewrite for RaiseLeakyRelu {
     const NAME: RuleName = "raise-leaky-relu";
-    const SUMMARY: &'static str = "the formulas of a rectifier with a slope into LeakyRelu or PRelu";
+    const SUMMARY: &'static str = "the formulas of a rectifier with one slope into LeakyRelu";
     const ROOTS: &'static [OpKind] = &[OpKind::Add, OpKind::Sub, OpKind::Where, OpKind::Max];
     const FIDELITY: Fidelity = Fidelity::ROUNDING;
     const MANUAL: &'static str = include_str!("../../manual/raise-leaky-relu.md");
@@ -24,57 +23,36 @@ impl Rewrite for RaiseLeakyRelu {
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         since(cx, 6)?;
         let old = result(cx, root)?;
-        let found = if let Ok(add) = cx.op::<Add>(root) {
-            either(add.a(), add.b()).into_iter().find_map(|(positive, negative)| parts(cx, positive, negative, 1.0))
-        } else if let Ok(sub) = cx.op::<Sub>(root) {
-            parts(cx, sub.a(), sub.b(), -1.0)
-        } else if let Ok(choice) = cx.op::<Where>(root) {
-            chosen(cx, choice.condition(), choice.x(), choice.y())
-        } else {
-            larger(cx, cx.op::<Max>(root)?.data_0())
-        };
-        let Leak { x, sign, slope } = found.ok_or(Miss::NoMatch)?;
+        let Leak { x, sign, slope: None } = leak(cx, root).ok_or(Miss::NoMatch)? else { return Err(Miss::NoMatch) };
         is_single_or_half(cx, x)?;
-        if let Some(slope) = slope {
-            several(cx, old, x, sign, slope)
-        } else {
-            same_rank(cx, old, x)?;
-            saves(cx, old, &[x], 1)?;
-            let mut patch = Patch::new(cx);
-            let leaky = patch.insert(LeakyRelu { alpha: F32(sign as f32) }, [Some(x.into())]);
-            patch.redefine(old, leaky);
-            Ok(patch)
-        }
+        same_rank(cx, old, x)?;
+        saves(cx, old, &[x], 1)?;
+        let mut patch = Patch::new(cx);
+        let leaky = patch.insert(LeakyRelu { alpha: F32(sign as f32) }, [Some(x.into())]);
+        patch.redefine(old, leaky);
+        Ok(patch)
     }
 }
 
-/// A PRelu: the slope must broadcast to x.
-fn several(cx: &Cx<'_>, old: ValueId, x: ValueId, sign: f64, slope: ValueId) -> Match<Patch> {
-    since(cx, 7)?;
-    if !cx.same_dims(old, x) || cx.dtype(slope) != cx.dtype(x) {
-        return Err(Miss::NoMatch);
+/// The rectifier that ends in this operator.
+pub(super) fn leak(cx: &Cx<'_>, root: OpId) -> Option<Leak> {
+    if let Ok(add) = cx.op::<Add>(root) {
+        either(add.a(), add.b()).into_iter().find_map(|(positive, negative)| parts(cx, positive, negative, 1.0))
+    } else if let Ok(sub) = cx.op::<Sub>(root) {
+        parts(cx, sub.a(), sub.b(), -1.0)
+    } else if let Ok(choice) = cx.op::<Where>(root) {
+        chosen(cx, choice.condition(), choice.x(), choice.y())
+    } else {
+        larger(cx, cx.op::<Max>(root).ok()?.data_0())
     }
-    saves(cx, old, &[x, slope], 1)?;
-    let mut patch = Patch::new(cx);
-    let slope: Wire = match cx.constant(slope) {
-        _ if sign == 1.0 => slope.into(),
-        Some(tensor) => {
-            let values: Vec<f64> = tensor.to_f64().ok_or(Miss::NoMatch)?.into_iter().map(|a| a * sign).collect();
-            let signed = Tensor::from_f64(tensor.dtype(), tensor.shape(), &values).ok_or(Miss::NoMatch)?;
-            patch.constant_like(slope, signed)
-        }
-        None => return Err(Miss::NoMatch),
-    };
-    let rectified = patch.insert(PRelu {}, [Some(x.into()), Some(slope)]);
-    patch.redefine(old, rectified);
-    Ok(patch)
 }
 
 /// `x` where positive, else `sign · slope · x`.
-struct Leak {
-    x: ValueId,
-    sign: f64,
-    slope: Option<ValueId>,
+pub(super) struct Leak {
+    pub x: ValueId,
+    pub sign: f64,
+    /// Several slopes, where there is more than one.
+    pub slope: Option<ValueId>,
 }
 
 /// `positive + sign · negative`.
@@ -83,11 +61,15 @@ fn parts(cx: &Cx<'_>, positive: ValueId, negative: ValueId, sign: f64) -> Option
     let Product { constant, factors } = product(cx, negative);
     let leak = |part: ValueId, slope: Option<ValueId>| {
         let (of, factor) = negative_part_of(cx, part)?;
-        (of == x).then_some(Leak { x, sign: sign * constant * factor, slope })
+        (of == x && constant.is_finite()).then_some(Leak { x, sign: sign * constant * factor, slope })
     };
     match *factors.as_slice() {
         [part] => leak(part, None),
-        [a, b] => either(a, b).into_iter().find_map(|(part, slope)| leak(part, Some(slope))),
+        // An infinite slope makes no number of the zero above zero.
+        [a, b] => {
+            let finite = |slope: ValueId| cx.constant(slope)?.to_f64().filter(|a| a.iter().all(|a| a.is_finite()));
+            either(a, b).into_iter().find_map(|(part, slope)| finite(slope).and_then(|_| leak(part, Some(slope))))
+        }
         _ => None,
     }
 }

@@ -5,9 +5,9 @@ use edgesmith_ir::{OpId, OpKind, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 use super::pattern::{made_by, reduced_axes, result, saves};
-use super::softmax::{below_maximum, named, on_axis};
+use super::softmax::{below_maximum, on_last_axis};
 
-/// `(x − max(x)) − log Σ exp(x − max(x))` along one axis.
+/// `(x − max(x)) − log Σ exp(x − max(x))` along the last axis.
 pub(crate) struct RaiseLogSoftmax;
 
 impl Rewrite for RaiseLogSoftmax {
@@ -22,10 +22,10 @@ impl Rewrite for RaiseLogSoftmax {
         let old = result(cx, root)?;
         let sub = cx.op::<Sub>(root)?;
         let (x, axis) = shifted(cx, sub.a(), sub.b()).ok_or(Miss::NoMatch)?;
-        on_axis(cx, x, axis)?;
+        on_last_axis(cx, x, axis)?;
         saves(cx, old, &[x], 1)?;
         let mut patch = Patch::new(cx);
-        let softmax = patch.insert(LogSoftmax { axis: named(cx, x, axis) }, [Some(x.into())]);
+        let softmax = patch.insert(LogSoftmax { axis: -1 }, [Some(x.into())]);
         patch.redefine(old, softmax);
         Ok(patch)
     }

@@ -17,10 +17,9 @@ mod log_softmax;
 mod mish;
 mod moments;
 mod pattern;
-mod reduce_l1;
+mod prelu;
 mod reduce_l2;
 mod reduce_mean;
-mod reduce_sum_square;
 mod resize;
 mod rms_normalization;
 mod softmax;
@@ -38,6 +37,7 @@ pub(crate) fn with_rules(rules: RuleSet) -> RuleSet {
         .with(division::RaiseDivision)
         .with(clip::RaiseClip)
         .with(leaky_relu::RaiseLeakyRelu)
+        .with(prelu::RaisePRelu)
         .with(hard_swish::RaiseHardSwish)
         .with(hard_sigmoid::RaiseHardSigmoid)
         .with(softplus::RaiseSoftplus)
@@ -47,8 +47,6 @@ pub(crate) fn with_rules(rules: RuleSet) -> RuleSet {
         .with(softmax::RaiseSoftmax)
         .with(log_softmax::RaiseLogSoftmax)
         .with(reduce_mean::RaiseReduceMean)
-        .with(reduce_sum_square::RaiseReduceSumSquare)
-        .with(reduce_l1::RaiseReduceL1)
         .with(reduce_l2::RaiseReduceL2)
         .with(instance_normalization::RaiseInstanceNormalization)
         .with(layer_normalization::RaiseLayerNormalization)

@@ -1,7 +1,7 @@
 //! What the raising rules look with: constants within the precision of their type, products, polynomials, and whether a
 //! pattern stands alone.
 
-use edgesmith_ir::op::{Add, Div, Exp, Log, Mul, Neg, Pow, Relu, Sqrt, Sub};
+use edgesmith_ir::op::{Add, Clip, Div, Exp, Log, Max, Mul, Neg, Pow, Reciprocal, Relu, Sqrt, Sub};
 use edgesmith_ir::{DType, OpId, Operator, User, ValueId, View};
 use edgesmith_rewrite::{Cx, Match, Miss};
 use smallvec::SmallVec;
@@ -280,7 +280,7 @@ pub(super) fn inverse_root_of(cx: &Cx<'_>, value: ValueId) -> Option<ValueId> {
     if let Some(pow) = made_by::<Pow>(cx, value) {
         return (exponent(cx, pow.y()) == Some(-0.5)).then(|| pow.x());
     }
-    if let Some(reciprocal) = made_by::<edgesmith_ir::op::Reciprocal>(cx, value) {
+    if let Some(reciprocal) = made_by::<Reciprocal>(cx, value) {
         return root_of(cx, reciprocal.x());
     }
     let div = made_by::<Div>(cx, value)?;
@@ -298,11 +298,11 @@ pub(super) fn positive_part_of(cx: &Cx<'_>, value: ValueId) -> Option<ValueId> {
     if let Some(relu) = made_by::<Relu>(cx, value) {
         return Some(relu.x());
     }
-    if let Some(clip) = made_by::<edgesmith_ir::op::Clip>(cx, value) {
+    if let Some(clip) = made_by::<Clip>(cx, value) {
         let from_zero = clip.min().is_some_and(|min| scalar(cx, min) == Some(0.0)) && clip.max().is_none();
         return from_zero.then(|| clip.input());
     }
-    let max = made_by::<edgesmith_ir::op::Max>(cx, value)?;
+    let max = made_by::<Max>(cx, value)?;
     let [Some(a), Some(b)] = *max.data_0() else { return None };
     either(a, b).into_iter().find_map(|(x, zero)| (scalar(cx, zero) == Some(0.0)).then_some(x))
 }

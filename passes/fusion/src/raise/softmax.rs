@@ -4,9 +4,9 @@ use edgesmith_ir::op::{Div, Exp, Mul, Reciprocal, ReduceMax, ReduceSum, Softmax,
 use edgesmith_ir::{DType, OpId, OpKind, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
-use super::pattern::{either, made_by, reduced_axes, result, saves, since};
+use super::pattern::{either, made_by, reduced_axes, result, saves};
 
-/// `exp(x − max(x)) / Σ exp(x − max(x))` along one axis. Without the maximum the two differ where the exponential overflows.
+/// `exp(x − max(x)) / Σ exp(x − max(x))` along the last axis. Without the maximum the two differ where the exponential overflows.
 pub(crate) struct RaiseSoftmax;
 
 impl Rewrite for RaiseSoftmax {
@@ -20,10 +20,10 @@ impl Rewrite for RaiseSoftmax {
         let old = result(cx, root)?;
         let (exp, sum) = quotient(cx, root).ok_or(Miss::NoMatch)?;
         let (x, axis) = exponentials(cx, exp, sum).ok_or(Miss::NoMatch)?;
-        on_axis(cx, x, axis)?;
+        on_last_axis(cx, x, axis)?;
         saves(cx, old, &[x], 1)?;
         let mut patch = Patch::new(cx);
-        let softmax = patch.insert(Softmax { axis: named(cx, x, axis) }, [Some(x.into())]);
+        let softmax = patch.insert(Softmax { axis: -1 }, [Some(x.into())]);
         patch.redefine(old, softmax);
         Ok(patch)
     }
@@ -54,14 +54,10 @@ pub(super) fn below_maximum(cx: &Cx<'_>, value: ValueId, axis: usize) -> Option<
     (axes == [axis]).then(|| sub.a())
 }
 
-/// Before opset 13 only the last axis was one of its own.
-pub(super) fn on_axis(cx: &Cx<'_>, x: ValueId, axis: usize) -> Match<()> {
+/// Only along the last axis: before opset 13 Softmax knows no other, and ONNX Runtime transposes for another, which was
+/// measured 4 times slower than the formula.
+pub(super) fn on_last_axis(cx: &Cx<'_>, x: ValueId, axis: usize) -> Match<()> {
     let last = cx.dims(x).is_some_and(|dims| dims.len() == axis + 1);
     let floats = matches!(cx.dtype(x), Some(DType::F32 | DType::F16 | DType::F64));
-    if floats && (last || since(cx, 13).is_ok()) { Ok(()) } else { Err(Miss::NoMatch) }
-}
-
-/// The axis as an attribute: the last one from the back, as exporters do.
-pub(super) fn named(cx: &Cx<'_>, x: ValueId, axis: usize) -> i64 {
-    if cx.dims(x).is_some_and(|dims| dims.len() == axis + 1) { -1 } else { axis as i64 }
+    if floats && last { Ok(()) } else { Err(Miss::NoMatch) }
 }

@@ -52,6 +52,14 @@ impl Channels {
         whole.then_some(())
     }
 
+    /// The axis that all channels lie on; `None` where they lie on several, or are but one.
+    pub(crate) fn axis(&self) -> Option<usize> {
+        match self.digits.as_slice() {
+            [only] => Some(only.axis),
+            _ => None,
+        }
+    }
+
     /// Which channels have an index from `start` to `end` on an axis; `None` where that axis is no digit of theirs.
     pub(crate) fn taken(&self, axis: usize, start: i64, end: i64) -> Option<Vec<bool>> {
         let place = self.digits.iter().position(|digit| digit.axis == axis)?;

@@ -1,6 +1,6 @@
 //! Folds multiplication, division, addition and subtraction by constants per channel into the operator before them.
 
-use edgesmith_ir::{OpId, OpKind};
+use edgesmith_ir::{OpId, OpKind, User};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 use crate::affine::ByConstant;
@@ -25,7 +25,18 @@ impl Rewrite for FoldAffine {
         if affine.shifts() && !target.takes_shift() {
             return Err(Miss::NoMatch);
         }
+        if is_gated(cx, &by) {
+            return Err(Miss::NoMatch);
+        }
         target.usable(cx)?;
         target.fold(cx, &affine, by.result)
     }
+}
+
+/// Whether the value is multiplied with something too, as by a function of itself (GELU, SiLU, hard swish): then what is
+/// done to it here is the beginning of that function, and nothing went unfused.
+fn is_gated(cx: &Cx<'_>, by: &ByConstant<'_>) -> bool {
+    let uses = cx.graph().value(by.value).uses();
+    let multiplies = |op: OpId| op != cx.root() && cx.graph().op(op).op().kind() == OpKind::Mul;
+    (2..=16).contains(&uses.len()) && uses.iter().any(|reader| matches!(reader.user, User::Op(op) if multiplies(op)))
 }

@@ -1,7 +1,7 @@
-//! Moves multiplication by one number through operators that only move elements, and through products of activations, into
-//! the weight that the elements come from.
+//! Moves scale and shift through operators that only move elements, and one factor through products of activations, into the
+//! weight that the elements come from.
 
-use edgesmith_ir::op::{Gather, MatMul, Slice, Split};
+use edgesmith_ir::op::{BatchNormalization, Gather, MatMul, Slice, Split};
 use edgesmith_ir::{Def, Op, OpId, OpKind, User, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
 
@@ -9,7 +9,7 @@ use crate::affine::{Affine, ByConstant};
 use crate::channels::Channels;
 use crate::target::Target;
 
-/// c · q with q = transpose(reshape(x · W + b)) = transpose(reshape(x · (c · W) + c · b)); and c · (q · k) = (c · q) · k.
+/// c · q with q = transpose(reshape(x · W + b)) is transpose(reshape(x · (c · W) + c · b)); and c · (q · k) = (c · q) · k.
 pub(crate) struct MoveScale;
 
 /// At most so many operators lie between the scale and the weight.
@@ -17,25 +17,38 @@ const LONGEST: usize = 12;
 
 impl Rewrite for MoveScale {
     const NAME: RuleName = "move-scale";
-    const SUMMARY: &'static str = "the scale of attention into the weights of the queries or keys";
-    const ROOTS: &'static [OpKind] = &[OpKind::Mul, OpKind::Div];
+    const SUMMARY: &'static str =
+        "scale and shift through reshapes, transposes and splits into the weights before them";
+    const ROOTS: &'static [OpKind] = &[OpKind::Mul, OpKind::Div, OpKind::Add, OpKind::Sub, OpKind::BatchNormalization];
     const FIDELITY: Fidelity = Fidelity::ROUNDING;
     const MANUAL: &'static str = include_str!("../manual/move-scale.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
+        if let Ok(norm) = cx.op::<BatchNormalization>(root) {
+            let route = Route::to(cx, norm.x())?;
+            if !cx.single_use(norm.x()) || route.axis(cx)? != 1 {
+                return Err(Miss::NoMatch);
+            }
+            return route.patch(cx, &Affine::of_batch_norm(cx, norm)?, norm.y());
+        }
         let by = ByConstant::of(cx, root)?;
-        let factor = by.factor()?;
         if !cx.same_dims(by.value, by.result) || !cx.single_use(by.value) {
             return Err(Miss::NoMatch);
         }
         let before = cx.graph().producer(by.value).ok_or(Miss::NoMatch)?;
+        let Ok(factor) = by.factor() else {
+            let route = Route::to(cx, by.value)?;
+            let rank = cx.dims(by.value).ok_or(Miss::NoMatch)?.len();
+            return route.patch(cx, &by.affine(rank, route.axis(cx)?, route.target.channels)?, by.result);
+        };
         if cx.graph().op(before).op().kind() != OpKind::MatMul {
-            return Route::to(cx, by.value)?.patch(cx, factor, by.result);
+            return Route::to(cx, by.value)?.scaled(cx, factor, by.result);
         }
         let product = cx.op::<MatMul>(before)?;
         for (slot, operand) in [product.a(), product.b()].into_iter().enumerate() {
             // The scale moves before the product where it surely vanishes there.
-            if !cx.single_use(operand) || Route::to(cx, operand).and_then(|r| r.patch(cx, factor, by.result)).is_err() {
+            if !cx.single_use(operand) || Route::to(cx, operand).and_then(|r| r.scaled(cx, factor, by.result)).is_err()
+            {
                 continue;
             }
             let mut patch = Patch::new(cx);
@@ -129,29 +142,47 @@ impl<'m> Route<'m> {
         Ok(Self { target, steps })
     }
 
-    /// The channels of the target that come to the end of the route: all, or those of the part that is taken.
-    fn channels(&self, cx: &Cx<'_>) -> Match<Vec<bool>> {
-        let Some(parting) = self.steps.iter().position(|step| step.takes.is_some()) else {
-            return Ok(vec![true; self.target.channels]);
-        };
+    /// Where the channels lie after so many steps.
+    fn channels(&self, cx: &Cx<'_>, steps: usize) -> Match<Channels> {
         let mut channels = Channels::on(self.target.axis, self.target.channels);
-        for step in &self.steps[..parting] {
+        for step in &self.steps[..steps] {
             let (from, to) = (cx.dims(step.from).ok_or(Miss::NoMatch)?, cx.dims(step.to).ok_or(Miss::NoMatch)?);
             match cx.graph().op(step.op).op() {
                 Op::Transpose(transpose) => channels.transpose(&transpose.perm, from.len()).ok_or(Miss::NoMatch)?,
                 _ => channels.regroup(from, to).ok_or(Miss::NoMatch)?,
             }
         }
-        let Some(part) = &self.steps[parting].takes else { return Err(Miss::NoMatch) };
-        channels.taken(part.axis, part.start, part.end).ok_or(Miss::NoMatch)
+        Ok(channels)
     }
 
-    /// The patch that scales the weight and goes the same way from it to `old`.
-    fn patch(&self, cx: &Cx<'_>, factor: f64, old: ValueId) -> Match<Patch> {
-        let scale = self.channels(cx)?.iter().map(|taken| if *taken { factor } else { 1.0 }).collect();
-        let affine = Affine { scale, shift: vec![0.0; self.target.channels] };
+    /// The axis that holds all channels at the end of the route, if one does.
+    fn axis(&self, cx: &Cx<'_>) -> Match<usize> {
+        if self.steps.iter().any(|step| step.takes.is_some()) {
+            return Err(Miss::NoMatch);
+        }
+        self.channels(cx, self.steps.len())?.axis().ok_or(Miss::NoMatch)
+    }
+
+    /// The patch that multiplies what comes to the end of the route by one number: all channels, or the part that is taken.
+    fn scaled(&self, cx: &Cx<'_>, factor: f64, old: ValueId) -> Match<Patch> {
+        let count = self.target.channels;
+        let scale = match self.steps.iter().enumerate().find_map(|(at, step)| Some((at, step.takes.as_ref()?))) {
+            None => vec![factor; count],
+            Some((at, part)) => {
+                let taken = self.channels(cx, at)?.taken(part.axis, part.start, part.end).ok_or(Miss::NoMatch)?;
+                taken.iter().map(|taken| if *taken { factor } else { 1.0 }).collect()
+            }
+        };
+        self.patch(cx, &Affine { scale, shift: vec![0.0; count] }, old)
+    }
+
+    /// The patch that maps the channels before the route and goes the same way to `old`.
+    fn patch(&self, cx: &Cx<'_>, affine: &Affine, old: ValueId) -> Match<Patch> {
+        if affine.shifts() && !self.target.takes_shift() {
+            return Err(Miss::NoMatch);
+        }
         let mut patch = Patch::new(cx);
-        let mut wire = self.target.insert(cx, &affine, &mut patch)?;
+        let mut wire = self.target.insert(cx, affine, &mut patch)?;
         for step in &self.steps {
             let data = cx.graph().op(step.op);
             let mut operands = vec![Some(wire)];

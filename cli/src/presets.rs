@@ -10,6 +10,7 @@ pub(crate) const PRESETS: &[(&str, &str)] =
 pub fn built_in() -> Registry {
     let mut registry = Registry::new();
     edgesmith_pass_canonicalization::register(&mut registry);
+    edgesmith_pass_denormals::register(&mut registry);
     edgesmith_pass_fusion::register(&mut registry);
     edgesmith_pass_sparsity::register(&mut registry);
     for (name, text) in PRESETS {

@@ -1,7 +1,7 @@
 //! Fresh names for the values that patches make.
 
 use edgesmith_ir::infer::named_after;
-use edgesmith_ir::{GraphId, Model, Name};
+use edgesmith_ir::{GraphId, Item, Model, Name};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The names in use, by graph; filled once per graph and kept up to date.
@@ -35,7 +35,8 @@ fn taken(model: &Model, graph: GraphId) -> FxHashSet<Name> {
     let mut names = FxHashSet::default();
     for (_, value) in model.graph(graph).values() {
         names.insert(value.name().clone());
-        for dim in value.ty().dims().into_iter().flatten() {
+        let elements = value.contents().into_iter().flat_map(|contents| contents.items()).map(Item::dim);
+        for dim in value.ty().dims().into_iter().flatten().cloned().chain(elements) {
             dim.visit_symbols(&mut |symbol| {
                 names.extend(named_after(symbol).map(Name::from));
             });

@@ -35,7 +35,7 @@ fn taken(model: &Model, graph: GraphId) -> FxHashSet<Name> {
     let mut names = FxHashSet::default();
     for (_, value) in model.graph(graph).values() {
         names.insert(value.name().clone());
-        let elements = value.contents().into_iter().flat_map(|contents| contents.items()).map(Item::dim);
+        let elements = value.contents().into_iter().flat_map(edgesmith_ir::Contents::items).map(Item::dim);
         for dim in value.ty().dims().into_iter().flatten().cloned().chain(elements) {
             dim.visit_symbols(&mut |symbol| {
                 names.extend(named_after(symbol).map(Name::from));

@@ -89,7 +89,11 @@ impl<'m> Convolution<'m> {
         let is_whole = kernel.strides.len() == spatial && kernel.dilations.len() == spatial;
         // Nothing here is computed for operators that have no elements.
         let is_empty = kernel.outputs == 0 || kernel.inputs == 0 || kernel.groups == 0 || kernel.taps.contains(&0);
-        if is_whole && !is_empty && kernel.outputs % kernel.groups == 0 { Ok(kernel) } else { Err(Miss::NoMatch) }
+        if is_whole && !is_empty && kernel.outputs.is_multiple_of(kernel.groups) {
+            Ok(kernel)
+        } else {
+            Err(Miss::NoMatch)
+        }
     }
 
     /// The whole kernel.

@@ -138,7 +138,7 @@ impl Merge {
         }
         // Groups of one are cut out of groups of the other.
         let groups = a.groups.min(b.groups);
-        if a.groups % groups != 0 || b.groups % groups != 0 {
+        if !a.groups.is_multiple_of(groups) || !b.groups.is_multiple_of(groups) {
             return Err(Miss::NoMatch);
         }
         let mut outline = Kernel {

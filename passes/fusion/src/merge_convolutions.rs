@@ -19,7 +19,7 @@ impl Rewrite for MergeConvolutions {
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let result = cx.graph().op(root).result(0).ok_or(Miss::NoMatch)?;
         let middle = cx.graph().op(root).operand(0).ok_or(Miss::NoMatch)?;
-        if !cx.graph().producer(middle).is_some_and(|op| cx.graph().op(op).op().kind() == OpKind::Conv)
+        if cx.graph().producer(middle).is_none_or(|op| cx.graph().op(op).op().kind() != OpKind::Conv)
             || !cx.single_use(middle)
         {
             return Err(Miss::NoMatch);

@@ -14,6 +14,8 @@ pub(crate) struct MoveScale;
 
 /// At most so many operators lie between the scale and the weight.
 const LONGEST: usize = 12;
+/// A shape that more operators than these may lie before is taken to depend on the weight.
+const MOST_BEFORE: usize = 64;
 
 impl Rewrite for MoveScale {
     const NAME: RuleName = "move-scale";
@@ -131,12 +133,8 @@ impl<'m> Route<'m> {
         }
         let shared = crate::weights::is_shared(cx, target.weight, target.weight_tensor);
         // Other operands of the steps (shapes) must not depend on what changes.
-        let order = cx.graph().op(target.op).order();
-        let independent = |value: &ValueId| {
-            cx.graph().producer(*value).is_none_or(|producer| cx.graph().op(producer).order() < order)
-        };
         let others = steps.iter().flat_map(|step| cx.graph().op(step.op).operands().iter().skip(1).flatten());
-        if shared || !others.into_iter().all(independent) {
+        if shared || others.into_iter().any(|value| depends(cx, *value, target.op)) {
             return Err(Miss::NoMatch);
         }
         Ok(Self { target, steps })
@@ -208,6 +206,24 @@ impl<'m> Route<'m> {
         patch.redefine(old, wire);
         Ok(patch)
     }
+}
+
+/// Whether a value depends on an operator, or may.
+fn depends(cx: &Cx<'_>, value: ValueId, on: OpId) -> bool {
+    let order = cx.graph().op(on).order();
+    let mut stack: Vec<OpId> = cx.graph().producer(value).into_iter().collect();
+    let mut seen: Vec<OpId> = Vec::new();
+    while let Some(op) = stack.pop() {
+        if op == on || seen.len() > MOST_BEFORE {
+            return true;
+        }
+        // Order grows along paths, so what comes before does not depend on what comes after.
+        if cx.graph().op(op).order() >= order && !seen.contains(&op) {
+            seen.push(op);
+            stack.extend(cx.graph().op(op).operands().iter().flatten().filter_map(|value| cx.graph().producer(*value)));
+        }
+    }
+    false
 }
 
 /// The other operators that take parts of what a step takes one of.

@@ -8,7 +8,7 @@ use edgesmith_ir::op::{FunctionKey, Op};
 use edgesmith_ir::{GraphId, Model, Name, OpId, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::lower::{Lowering, Refusal, carried, same_meaning, same_version};
+use crate::lower::{Lowering, Refusal, Versions, carried, same_meaning, same_version};
 use crate::node::Node;
 use crate::slots::{ConstantKey, Slot, Slots};
 
@@ -197,8 +197,8 @@ impl<'m> Plan<'m> {
                 self.push_with_regions(place, id, op, node);
             }
             typed => {
-                let mut lowering =
-                    Lowering::new(&mut self.slots, id, op, self.opset, self.source_opset, self.decomposes);
+                let versions = Versions { opset: self.opset, source: self.source_opset, decomposes: self.decomposes };
+                let mut lowering = Lowering::new(&mut self.slots, (id, op), versions, place);
                 let outcome = lowering.run(typed);
                 let Lowering { node, before, after, .. } = lowering;
                 if let Err(refusal) = outcome {

@@ -5,7 +5,8 @@
 //! follows.
 
 use edgesmith_ir::id::EntityId;
-use edgesmith_ir::{Def, GraphId, Model, Name, Tensor, TensorId, ValueData, ValueId, ValueType};
+use edgesmith_ir::{DType, Def, GraphId, Model, Name, Tensor, TensorId, ValueData, ValueId, ValueType};
+use rustc_hash::FxHashMap;
 
 /// The number of a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Slots<'m> {
     first_added: u32,
     added: Vec<Added>,
     stands_for: Vec<Slot>,
+    /// The numbers that formulas need, once for every graph of the file.
+    numbers: FxHashMap<(usize, DType, u64), Slot>,
 }
 
 impl<'m> Slots<'m> {
@@ -50,7 +53,8 @@ impl<'m> Slots<'m> {
             bases.push(next);
             next += graph.value_rows() as u32;
         }
-        Self { model, bases, first_added: next, added: Vec::new(), stands_for: (0..next).map(Slot).collect() }
+        let stands_for = (0..next).map(Slot).collect();
+        Self { model, bases, first_added: next, added: Vec::new(), stands_for, numbers: FxHashMap::default() }
     }
 
     pub fn of(&self, graph: GraphId, value: ValueId) -> Slot {
@@ -90,6 +94,17 @@ impl<'m> Slots<'m> {
     pub fn add_constant(&mut self, hint: impl Into<Name>, tensor: Tensor) -> Slot {
         let ty = edgesmith_ir::tensor_type(&tensor);
         self.add(Added { hint: hint.into(), ty, constant: Some(tensor) })
+    }
+
+    /// A scalar for the graph of the file with this place, one for all that ask.
+    pub fn number(&mut self, place: usize, hint: String, dtype: DType, number: f64) -> Option<Slot> {
+        let key = (place, dtype, number.to_bits());
+        if let Some(known) = self.numbers.get(&key) {
+            return Some(*known);
+        }
+        let slot = self.add_constant(hint, Tensor::from_f64(dtype, [].as_slice(), &[number])?);
+        self.numbers.insert(key, slot);
+        Some(slot)
     }
 
     /// Lets a slot stand for another.

@@ -43,8 +43,8 @@ impl Lowering<'_, '_> {
     }
 
     fn number(&mut self, suffix: &str, dtype: DType, number: f64) -> Option<Slot> {
-        let tensor = Tensor::from_f64(dtype, [].as_slice(), &[number])?;
-        Some(self.add_constant(suffix, tensor))
+        let hint = format!("{}_{suffix}", self.base());
+        self.slots.number(self.place, hint, dtype, number)
     }
 
     /// `x · ½ (1 + erf(x / √2))`, or by tanh.
@@ -80,9 +80,8 @@ impl Lowering<'_, '_> {
     /// `x · clip(x / 6 + ½, 0, 1)`.
     fn hard_swish(&mut self, x: Slot) -> Option<()> {
         let gate = self.step("HardSigmoid", &[x], "gate", x);
-        let node = self.before.last_mut()?;
-        node.set("alpha", Attribute::Float(F32(1.0 / 6.0)));
-        node.set("beta", Attribute::Float(F32(0.5)));
+        // An offset of ½ is the default.
+        self.before.last_mut()?.set("alpha", Attribute::Float(F32(1.0 / 6.0)));
         self.end("Mul", &[x, gate]);
         Some(())
     }

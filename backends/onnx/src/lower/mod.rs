@@ -36,6 +36,17 @@ impl Refusal {
     }
 }
 
+/// What the form of an operator depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Versions {
+    /// The opset of the file.
+    pub opset: i64,
+    /// That of the source.
+    pub source: i64,
+    /// Whether an operator that the opset lacks is written as a formula.
+    pub decomposes: bool,
+}
+
 /// One operator on its way into the file.
 pub(crate) struct Lowering<'a, 'm> {
     pub slots: &'a mut Slots<'m>,
@@ -44,6 +55,8 @@ pub(crate) struct Lowering<'a, 'm> {
     pub source: i64,
     /// Whether an operator that the opset lacks is written as a formula.
     pub decomposes: bool,
+    /// Which graph of the file it goes into.
+    pub place: usize,
     /// The node that stands for the operator.
     pub node: Node,
     /// Nodes that go before it.
@@ -56,7 +69,7 @@ type Outcome = Result<(), Refusal>;
 
 impl<'a, 'm> Lowering<'a, 'm> {
     /// A typed operator in its newest form.
-    pub fn new(slots: &'a mut Slots<'m>, id: GraphId, op: OpId, opset: i64, source: i64, decomposes: bool) -> Self {
+    pub fn new(slots: &'a mut Slots<'m>, (id, op): (GraphId, OpId), versions: Versions, place: usize) -> Self {
         let graph = slots.model.graph(id);
         let data = graph.op(op);
         let mut node = Node {
@@ -71,7 +84,8 @@ impl<'a, 'm> Lowering<'a, 'm> {
         for (index, name) in data.op().kind().signature().regions.iter().enumerate() {
             node.attributes.push((Text::Borrowed(name), Attribute::Graph(index)));
         }
-        Self { slots, opset, source, decomposes, node, before: Vec::new(), after: Vec::new() }
+        let Versions { opset, source, decomposes } = versions;
+        Self { slots, opset, source, decomposes, place, node, before: Vec::new(), after: Vec::new() }
     }
 
     /// Turns the operator into the form of the opset.

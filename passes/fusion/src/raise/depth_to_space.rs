@@ -67,7 +67,8 @@ pub(super) fn blocks<'m>(cx: &Cx<'m>, root: OpId) -> Match<Blocks<'m>> {
     let (x, result) = (cut.data(), join.reshaped());
     is_single_or_half(cx, x)?;
     let of_rank = |value: ValueId, rank: usize| cx.dims(value).filter(|dims| dims.len() == rank).ok_or(Miss::NoMatch);
-    (of_rank(x, 4)?, of_rank(result, 4)?);
+    of_rank(x, 4)?;
+    of_rank(result, 4)?;
     let split = of_rank(cut.reshaped(), 6)?;
     Ok(Blocks { x, split, perm, result, shapes: [cut.shape(), join.shape()] })
 }

@@ -61,7 +61,9 @@ pub fn model_paths() -> Result<Vec<PathBuf>, Failure> {
     let entries =
         std::fs::read_dir(&folder).map_err(|error| Failure::model(format!("{}: {error}", folder.display())))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    // What the README's first command wrote beside them is not shipped.
+    let shipped = |name: &str| name.ends_with(".onnx") && !name.ends_with(".opt.onnx");
+    paths.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(shipped));
     paths.sort();
     Ok(paths)
 }

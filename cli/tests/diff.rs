@@ -276,10 +276,14 @@ fn an_optimised_model_differs_in_what_was_folded() {
     assert!(status.unwrap().success());
     let b = read(Path::new(&place));
     let found = diff(&a, &b);
-    assert_eq!((found.operators.matched, found.operators.removed.len()), (50, 25));
-    assert!(found.operators.removed.iter().all(|operator| operator.kind == "BatchNormalization"));
+    assert_eq!((found.operators.matched, found.operators.removed.len()), (48, 27));
+    let others: Vec<&str> = found.operators.removed.iter().map(|operator| operator.kind.as_str()).collect();
+    assert_eq!(others.iter().filter(|kind| **kind != "BatchNormalization").count(), 2, "{others:?}");
+    assert!(others.contains(&"GlobalAveragePool") && others.contains(&"Flatten"), "{others:?}");
     assert!(found.operators.changed.iter().all(|change| change.operator.kind == "Conv"));
-    assert!(found.operators.added.is_empty() && found.renamed_values.is_empty() && found.interface.is_empty());
+    let added: Vec<&str> = found.operators.added.iter().map(|operator| operator.kind.as_str()).collect();
+    assert_eq!(added, ["ReduceMean"]);
+    assert!(found.renamed_values.is_empty() && found.interface.is_empty());
     // What a convolution computes now is what the normalization behind it did: compared with that, it agrees.
     let divergence = reference(&a, &b, true).divergence.unwrap();
     let begins = divergence.begins.unwrap();

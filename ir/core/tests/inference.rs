@@ -365,8 +365,8 @@ fn calls_of_one_function_name_their_own_sizes() {
         &[
             ("first", "int64[2,`?first?0?Y.1`]"),
             ("second", "int64[2,`?second?0?Y.1`]"),
-            // Two names for two sizes: nothing says that they are one.
-            ("y", "int64[2,?]"),
+            // Two names for two sizes: nothing says that they are one, so their sum has a third.
+            ("y", "int64[2,`?y.1`]"),
         ],
     );
 }

@@ -67,10 +67,12 @@ fn softmax_old_and_new() {
 }
 
 #[test]
-fn integers_wrap_and_zero_divisors_are_errors() {
-    gives("Add", &[], &[t(&[1], &[i32::MAX]), t(&[1], &[1])], &t(&[1], &[i32::MIN]));
-    gives("Mul", &[], &[t(&[1], &[200_u8]), t(&[1], &[2_u8])], &t(&[1], &[144_u8]));
-    gives("Div", &[], &[ints(&[-7, 7, i64::MIN]), ints(&[2, -2, -1])], &ints(&[-3, -3, i64::MIN]));
+fn integers_wrap_when_running_and_zero_divisors_are_errors() {
+    open("Add", &[], &[t(&[1], &[i32::MAX]), t(&[1], &[1])], &t(&[1], &[i32::MIN]));
+    open("Sub", &[], &[t(&[1], &[1_u8]), t(&[1], &[2_u8])], &t(&[1], &[255_u8]));
+    open("Mul", &[], &[t(&[1], &[200_u8]), t(&[1], &[2_u8])], &t(&[1], &[144_u8]));
+    open("Div", &[], &[ints(&[-7, 7, i64::MIN]), ints(&[2, -2, -1])], &ints(&[-3, -3, i64::MIN]));
+    gives("Div", &[], &[ints(&[-7, 7]), ints(&[2, -2])], &ints(&[-3, -3]));
     invalid("Div", &[], &[ints(&[1]), ints(&[0])]);
     invalid("Mod", &[], &[ints(&[1]), ints(&[0])]);
     // Nothing is divided.

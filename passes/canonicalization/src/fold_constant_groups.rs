@@ -1,7 +1,7 @@
 //! Replaces several operators on constants by one value, where only all of them together free what the value takes.
 
 use edgesmith_exec::{EvalOptions, Value, evaluate_op};
-use edgesmith_ir::{Def, OpId, OpKind, User, ValueId};
+use edgesmith_ir::{DType, Graph, GraphId, Model, OpId, OpKind, Tensor, User, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -30,25 +30,29 @@ impl Rewrite for FoldConstantGroups {
         if !produced {
             return Err(Miss::NoMatch);
         }
-        let group = constant_group(cx, root, GROUP, Precision::Exact).ok_or(Miss::NoMatch)?;
+        // Asked before anything is weighed: most operators read something that is not constant.
+        constant_group(cx, root, GROUP, Precision::Exact).ok_or(Miss::NoMatch)?;
         let needed = bytes_of(cx, *output).ok_or(Miss::NoMatch)?;
-        let freed = freed_with(cx, root, &group);
+        let freed = Going::with(cx.model(), cx.graph_id(), root, GROUP).constant_bytes;
         if needed > freed {
             return Err(Miss::NoMatch);
         }
-        for op in &group {
-            cx.look_at(*op);
-        }
-        let tensor = evaluate(cx, &group, *output, freed).ok_or(Miss::NoMatch)?;
-        let mut patch = Patch::new(cx);
-        let constant = patch.constant(tensor);
-        patch.redefine(*output, constant);
-        Ok(patch)
+        fold_group(cx, root, GROUP, Precision::Exact, freed)
     }
 }
 
+/// Whether an operator computes from its operands alone, no less precisely than this; it may be an Identity.
+pub(crate) fn computes(graph: &Graph, op: OpId, least: Precision) -> bool {
+    let data = graph.op(op);
+    let float = |value: &ValueId| graph.value(*value).ty().dtype().is_some_and(DType::is_float);
+    let is_float = data.formals().iter().flatten().any(float);
+    data.regions().is_empty()
+        && data.op().kind() != OpKind::Dropout
+        && (precision(data.op(), is_float) <= least || data.op().kind() == OpKind::Identity)
+}
+
 /// The operators behind the root, itself last, if all that they read are constants and none is less precise than this.
-pub(crate) fn constant_group(cx: &Cx<'_>, root: OpId, most: usize, least: Precision) -> Option<Vec<OpId>> {
+fn constant_group(cx: &Cx<'_>, root: OpId, most: usize, least: Precision) -> Option<Vec<OpId>> {
     let graph = cx.graph();
     let (mut order, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![(root, false)]);
     while let Some((op, done)) = stack.pop() {
@@ -59,16 +63,11 @@ pub(crate) fn constant_group(cx: &Cx<'_>, root: OpId, most: usize, least: Precis
         if !seen.insert(op) {
             continue;
         }
-        let data = graph.op(op);
-        let float = data.formals().iter().flatten().any(|v| cx.dtype(*v).is_some_and(edgesmith_ir::DType::is_float));
-        let foldable = data.regions().is_empty()
-            && data.op().kind() != OpKind::Dropout
-            && (precision(data.op(), float) <= least || data.op().kind() == OpKind::Identity);
-        if !foldable || seen.len() > most {
+        if !computes(graph, op, least) || seen.len() > most {
             return None;
         }
         stack.push((op, true));
-        for operand in data.operands().iter().flatten() {
+        for operand in graph.op(op).operands().iter().flatten() {
             match graph.producer(*operand) {
                 Some(producer) => stack.push((producer, false)),
                 None if cx.constant(*operand).is_some() => {}
@@ -79,38 +78,61 @@ pub(crate) fn constant_group(cx: &Cx<'_>, root: OpId, most: usize, least: Precis
     Some(order)
 }
 
-/// Bytes of the constants that nobody needs once the root is a constant.
-fn freed_with(cx: &Cx<'_>, root: OpId, group: &[OpId]) -> u64 {
-    let graph = cx.graph();
-    let mut dying: FxHashSet<OpId> = FxHashSet::default();
-    // From the root backwards: an operator goes where all that read it go.
-    for op in group.iter().rev() {
-        let goes = |value: &ValueId| {
-            let row = graph.value(*value);
-            !row.is_pinned() && row.uses().iter().all(|u| matches!(u.user, User::Op(user) if dying.contains(&user)))
+/// What goes when an operator that is computed from constants alone becomes a constant.
+pub(crate) struct Going {
+    /// The operators, that one first.
+    pub(crate) ops: Vec<OpId>,
+    /// Bytes of the constants.
+    pub(crate) constant_bytes: u64,
+}
+
+impl Going {
+    /// From the root backwards: an operator, or a constant, goes where all that read it go.
+    pub(crate) fn with(model: &Model, id: GraphId, root: OpId, most: usize) -> Self {
+        let graph = model.graph(id);
+        let (mut ops, mut constant_bytes) = (vec![root], 0);
+        let mut going: FxHashSet<OpId> = ops.iter().copied().collect();
+        let mut counted: FxHashSet<ValueId> = FxHashSet::default();
+        let goes = |value: ValueId, going: &FxHashSet<OpId>| {
+            let row = graph.value(value);
+            !row.is_pinned() && row.uses().iter().all(|u| matches!(u.user, User::Op(user) if going.contains(&user)))
         };
-        if *op == root || graph.op(*op).results().iter().flatten().all(goes) {
-            dying.insert(*op);
-        }
-    }
-    let mut counted: FxHashSet<ValueId> = FxHashSet::default();
-    let mut freed = 0;
-    for op in group.iter().filter(|op| dying.contains(op)) {
-        for operand in graph.op(*op).operands().iter().flatten() {
-            let row = graph.value(*operand);
-            let dies = !row.is_pinned()
-                && matches!(row.def(), Def::Constant(_))
-                && row.uses().iter().all(|u| matches!(u.user, User::Op(user) if dying.contains(&user)));
-            if dies && counted.insert(*operand) {
-                freed += cx.constant(*operand).map_or(0, edgesmith_ir::Tensor::byte_len);
+        // What is looked at before its last reader goes is looked at again from there.
+        let mut at = 0;
+        while let Some(op) = ops.get(at).copied() {
+            at += 1;
+            for operand in graph.op(op).operands().iter().flatten() {
+                if let Some(producer) = graph.producer(*operand) {
+                    let results = graph.op(producer).results().iter().flatten();
+                    if ops.len() < most && !going.contains(&producer) && results.copied().all(|v| goes(v, &going)) {
+                        going.insert(producer);
+                        ops.push(producer);
+                    }
+                } else if goes(*operand, &going) && counted.insert(*operand) {
+                    constant_bytes += model.constant_of(id, *operand).map_or(0, Tensor::byte_len);
+                }
             }
         }
+        Self { ops, constant_bytes }
     }
-    freed
+}
+
+/// Folds the operators behind the root, `most` at most, into its one result, which may take `limit` bytes.
+pub(crate) fn fold_group(cx: &Cx<'_>, root: OpId, most: usize, least: Precision, limit: u64) -> Match<Patch> {
+    let [Some(output)] = cx.graph().op(root).results() else { return Err(Miss::NoMatch) };
+    let group = constant_group(cx, root, most, least).ok_or(Miss::NoMatch)?;
+    for op in &group {
+        cx.look_at(*op);
+    }
+    let tensor = evaluate(cx, &group, *output, limit).ok_or(Miss::NoMatch)?;
+    let mut patch = Patch::new(cx);
+    let constant = patch.constant(tensor);
+    patch.redefine(*output, constant);
+    Ok(patch)
 }
 
 /// The value of the last of the operators; `None` when it is not computed or larger than the limit.
-pub(crate) fn evaluate(cx: &Cx<'_>, group: &[OpId], output: ValueId, limit: u64) -> Option<edgesmith_ir::Tensor> {
+fn evaluate(cx: &Cx<'_>, group: &[OpId], output: ValueId, limit: u64) -> Option<Tensor> {
     let graph = cx.graph();
     let mut values: FxHashMap<ValueId, Value> = FxHashMap::default();
     for op in group {

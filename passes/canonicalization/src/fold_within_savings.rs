@@ -5,12 +5,12 @@
 
 use std::cmp::Reverse;
 
-use edgesmith_ir::{Def, GraphId, Model, OpId, OpKind, TensorId, User, ValueId};
+use edgesmith_ir::{Def, GraphId, Model, OpId, OpKind, TensorId, User};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 use rustc_hash::FxHashSet;
 
-use crate::fold_constant_groups::{constant_group, evaluate};
-use crate::fold_constants::{Precision, precision};
+use crate::fold_constant_groups::{Going, computes, fold_group};
+use crate::fold_constants::Precision;
 
 /// So many operators are folded into one value at most.
 const GROUP: usize = 1024;
@@ -35,16 +35,7 @@ impl Rewrite for FoldWithinSavings {
         if !self.chosen.contains(&(cx.graph_id(), root)) {
             return Err(Miss::NoMatch);
         }
-        let output = cx.graph().op(root).result(0).ok_or(Miss::NoMatch)?;
-        let group = constant_group(cx, root, GROUP, Precision::Rounded).ok_or(Miss::NoMatch)?;
-        for op in &group {
-            cx.look_at(*op);
-        }
-        let tensor = evaluate(cx, &group, output, u64::MAX).ok_or(Miss::NoMatch)?;
-        let mut patch = Patch::new(cx);
-        let constant = patch.constant(tensor);
-        patch.redefine(output, constant);
-        Ok(patch)
+        fold_group(cx, root, GROUP, Precision::Rounded, u64::MAX)
     }
 }
 
@@ -74,11 +65,11 @@ pub(crate) fn choose(model: &Model, room: u64) -> Option<FoldWithinSavings> {
         candidates_in(model, graph, &mut candidates);
     }
     // The cheapest operators first; ties in the order of the graph.
-    candidates.sort_by_key(|c| (c.growth / c.operators, Reverse(c.operators)));
+    candidates.sort_by_key(|c| (c.growth / c.operators(), Reverse(c.operators())));
     let (mut left, mut taken, mut chosen) = (room, FxHashSet::default(), FxHashSet::default());
     for candidate in candidates {
         let fits =
-            candidate.growth <= left && candidate.growth <= BYTES_PER_OPERATOR.saturating_mul(candidate.operators);
+            candidate.growth <= left && candidate.growth <= BYTES_PER_OPERATOR.saturating_mul(candidate.operators());
         if fits && candidate.group.iter().all(|op| !taken.contains(&(candidate.graph, *op))) {
             left -= candidate.growth;
             taken.extend(candidate.group.iter().map(|op| (candidate.graph, *op)));
@@ -93,8 +84,13 @@ struct Candidate {
     root: OpId,
     /// What goes with it.
     group: Vec<OpId>,
-    operators: u64,
     growth: u64,
+}
+
+impl Candidate {
+    fn operators(&self) -> u64 {
+        self.group.len() as u64
+    }
 }
 
 fn candidates_in(model: &Model, id: GraphId, candidates: &mut Vec<Candidate>) {
@@ -124,7 +120,7 @@ fn candidates_in(model: &Model, id: GraphId, candidates: &mut Vec<Candidate>) {
         let mut at = 0;
         while let Some(root) = near.get(at).copied() {
             at += 1;
-            candidates.extend(candidate(model, id, root, &constant));
+            candidates.extend(candidate(model, id, root));
             for producer in graph.op(root).operands().iter().flatten().filter_map(|v| graph.producer(*v)) {
                 if near.len() < NEAR && !near.contains(&producer) {
                     near.push(producer);
@@ -136,63 +132,21 @@ fn candidates_in(model: &Model, id: GraphId, candidates: &mut Vec<Candidate>) {
 
 fn is_constant(model: &Model, id: GraphId, op: OpId, constant: &FxHashSet<OpId>) -> bool {
     let graph = model.graph(id);
-    let data = graph.op(op);
-    let float = data
-        .formals()
-        .iter()
-        .flatten()
-        .any(|v| graph.value(*v).ty().dtype().is_some_and(edgesmith_ir::DType::is_float));
-    let computed = data.regions().is_empty()
-        && data.op().kind() != OpKind::Dropout
-        && (precision(data.op(), float) != Precision::Never || data.op().kind() == OpKind::Identity);
-    computed
-        && data.operands().iter().flatten().all(|v| match graph.producer(*v) {
+    computes(graph, op, Precision::Rounded)
+        && graph.op(op).operands().iter().flatten().all(|v| match graph.producer(*v) {
             Some(producer) => constant.contains(&producer),
             None => model.constant_of(id, *v).is_some(),
         })
 }
 
-fn candidate(model: &Model, id: GraphId, root: OpId, constant: &FxHashSet<OpId>) -> Option<Candidate> {
+fn candidate(model: &Model, id: GraphId, root: OpId) -> Option<Candidate> {
     let graph = model.graph(id);
     let [Some(output)] = graph.op(root).results() else { return None };
     let ty = graph.value(*output).ty().as_tensor()?;
     let needed = ty.dtype.byte_len(ty.shape.elements().extent()?)?;
-    // Backwards from the root: an operator goes where all that read it go.
-    let (mut group, mut dying, mut freed) = (vec![root], FxHashSet::default(), size_of_op(model, id, graph.op(root)));
-    dying.insert(root);
-    let goes = |value: ValueId, dying: &FxHashSet<OpId>| {
-        let row = graph.value(value);
-        !row.is_pinned() && row.uses().iter().all(|u| matches!(u.user, User::Op(user) if dying.contains(&user)))
-    };
-    let mut counted: FxHashSet<ValueId> = FxHashSet::default();
-    let mut changed = true;
-    while changed && group.len() < GROUP {
-        changed = false;
-        let mut at = 0;
-        while let Some(op) = group.get(at).copied() {
-            at += 1;
-            for operand in graph.op(op).operands().iter().flatten() {
-                match graph.producer(*operand) {
-                    Some(producer) if !dying.contains(&producer) && constant.contains(&producer) => {
-                        if graph.op(producer).results().iter().flatten().all(|v| goes(*v, &dying)) {
-                            dying.insert(producer);
-                            group.push(producer);
-                            freed += size_of_op(model, id, graph.op(producer));
-                            changed = true;
-                        }
-                    }
-                    Some(_) => {}
-                    None => {
-                        if goes(*operand, &dying) && counted.insert(*operand) {
-                            freed += model.constant_of(id, *operand).map_or(0, edgesmith_ir::Tensor::byte_len);
-                        }
-                    }
-                }
-            }
-        }
-    }
-    let operators = group.len() as u64;
-    Some(Candidate { graph: id, root, group, operators, growth: needed.saturating_sub(freed) })
+    let Going { ops, constant_bytes } = Going::with(model, id, root, GROUP);
+    let freed = constant_bytes + ops.iter().map(|op| size_of_op(model, id, graph.op(*op))).sum::<u64>();
+    Some(Candidate { graph: id, root, group: ops, growth: needed.saturating_sub(freed) })
 }
 
 fn size_of_op(model: &Model, id: GraphId, op: &edgesmith_ir::OpData) -> u64 {

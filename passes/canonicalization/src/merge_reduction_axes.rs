@@ -4,7 +4,7 @@ use edgesmith_ir::op::{
     GlobalAveragePool, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceProd,
     ReduceSum, ReduceSumSquare,
 };
-use edgesmith_ir::{Dim, Op, OpId, OpKind, Tensor, ValueId};
+use edgesmith_ir::{Dim, InferCx, Op, OpId, OpKind, Tensor, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 /// `Squeeze(ReduceMean(x, keepdims=1))` and its kin: the reduction drops the axes, or keeps them.
@@ -25,23 +25,25 @@ impl Rewrite for MergeReductionAxes {
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
         let (reduction, output) = reduction_behind(cx, root)?;
         let data = cx.graph().op(reduction);
-        let (dropping, keeping) = (with_keepdims(data.op(), false), with_keepdims(data.op(), true));
-        let (Some(dropping), Some(keeping)) = (dropping, keeping) else { return Err(Miss::NoMatch) };
+        let forms = Forms::of(data.op()).ok_or(Miss::NoMatch)?;
         let input = data.operand(0).ok_or(Miss::NoMatch)?;
         let rank = cx.dims(input).ok_or(Miss::NoMatch)?.len();
         let axes = match data.operand(1) {
-            Some(axes) => reduced_axes(&cx.ints(axes).ok_or(Miss::NoMatch)?, rank)?,
+            Some(axes) => {
+                let axes = cx.ints(axes).ok_or(Miss::NoMatch)?;
+                InferCx::axes(&axes, rank).map_err(|_| Miss::NoMatch)?.to_vec()
+            }
             // No axes: all of them, or none where the operator says so.
-            None if reduces_nothing_without_axes(data.op()) => return Err(Miss::NoMatch),
+            None if forms.nothing_without_axes => return Err(Miss::NoMatch),
             None => (0..rank).collect(),
         };
         if axes.is_empty() {
             return Err(Miss::NoMatch);
         }
         let op = if gives(cx, input, &axes, output, false) {
-            dropping
+            forms.dropping
         } else if gives(cx, input, &axes, output, true) {
-            keeping
+            forms.keeping
         } else {
             return Err(Miss::NoMatch);
         };
@@ -101,53 +103,40 @@ fn gives(cx: &Cx<'_>, input: ValueId, axes: &[usize], output: ValueId, keepdims:
     left.len() == to.len() && left.iter().zip(to).all(|(a, b)| a.same(b))
 }
 
-fn reduced_axes(axes: &[i64], rank: usize) -> Match<Vec<usize>> {
-    axes.iter()
-        .map(|axis| {
-            let axis = if *axis < 0 { axis + rank as i64 } else { *axis };
-            usize::try_from(axis).ok().filter(|axis| *axis < rank).ok_or(Miss::NoMatch)
-        })
-        .collect()
+/// A reduction that drops its axes, and the same one that keeps them.
+struct Forms {
+    dropping: Op,
+    keeping: Op,
+    /// Whether it does nothing where no axes are given, instead of reducing all.
+    nothing_without_axes: bool,
 }
 
-fn reduces_nothing_without_axes(op: &Op) -> bool {
-    macro_rules! flag {
-        ($($kind:ident),*) => { match op { $(Op::$kind(op) => op.noop_with_empty_axes,)* _ => true } };
+impl Forms {
+    /// `None` for what is no reduction.
+    fn of(op: &Op) -> Option<Self> {
+        macro_rules! forms {
+            ($($kind:ident),*) => {
+                match op {
+                    $(Op::$kind(op) => Some(Self {
+                        dropping: $kind { keepdims: false, ..op.clone() }.into(),
+                        keeping: $kind { keepdims: true, ..op.clone() }.into(),
+                        nothing_without_axes: op.noop_with_empty_axes,
+                    }),)*
+                    _ => None,
+                }
+            };
+        }
+        forms!(
+            ReduceL1,
+            ReduceL2,
+            ReduceLogSum,
+            ReduceLogSumExp,
+            ReduceMax,
+            ReduceMean,
+            ReduceMin,
+            ReduceProd,
+            ReduceSum,
+            ReduceSumSquare
+        )
     }
-    flag!(
-        ReduceL1,
-        ReduceL2,
-        ReduceLogSum,
-        ReduceLogSumExp,
-        ReduceMax,
-        ReduceMean,
-        ReduceMin,
-        ReduceProd,
-        ReduceSum,
-        ReduceSumSquare
-    )
-}
-
-/// The same reduction, with or without its axes; `None` for what is not one.
-fn with_keepdims(op: &Op, keepdims: bool) -> Option<Op> {
-    macro_rules! with {
-        ($($kind:ident),*) => {
-            match op {
-                $(Op::$kind(op) => Some(Op::from($kind { keepdims, noop_with_empty_axes: op.noop_with_empty_axes })),)*
-                _ => None,
-            }
-        };
-    }
-    with!(
-        ReduceL1,
-        ReduceL2,
-        ReduceLogSum,
-        ReduceLogSumExp,
-        ReduceMax,
-        ReduceMean,
-        ReduceMin,
-        ReduceProd,
-        ReduceSum,
-        ReduceSumSquare
-    )
 }

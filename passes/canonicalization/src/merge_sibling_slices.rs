@@ -1,8 +1,10 @@
 //! Cuts a tensor once, instead of once for every piece.
 
 use edgesmith_ir::op::{Slice, Split};
-use edgesmith_ir::{OpId, OpKind, Tensor, User, ValueId};
+use edgesmith_ir::{Dim, OpId, OpKind, Tensor, User, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
+
+use crate::merge_slices::Cut;
 
 /// Slices of one tensor that cover an axis from end to end are one Split.
 pub(crate) struct MergeSiblingSlices;
@@ -27,7 +29,6 @@ impl Rewrite for MergeSiblingSlices {
             let next = slices.iter().position(|slice| slice.axis == axis && slice.start == end).ok_or(Miss::NoMatch)?;
             pieces.push(slices.swap_remove(next));
         }
-        // A slice beside the partition would still cut the tensor.
         let mut patch = Patch::new(cx);
         let sizes: Vec<i64> = pieces.iter().map(|piece| piece.end - piece.start).collect();
         let sizes = patch.constant(Tensor::from_ints(&sizes));
@@ -54,20 +55,12 @@ struct Piece {
 impl Piece {
     fn of(cx: &Cx<'_>, op: OpId) -> Match<Self> {
         let slice = cx.op::<Slice>(op)?;
-        let one = |value: ValueId| match cx.constant(value).and_then(Tensor::to_ints).as_deref() {
-            Some([n]) => Ok(*n),
-            _ => Err(Miss::NoMatch),
-        };
         let dims = cx.dims(slice.data()).ok_or(Miss::NoMatch)?;
-        let axis = slice.axes().map_or(Ok(0), one)?;
-        let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
-        let axis = usize::try_from(axis).ok().filter(|axis| *axis < dims.len()).ok_or(Miss::NoMatch)?;
-        let extent = dims[axis].known().ok_or(Miss::NoMatch)?;
-        if slice.steps().map_or(Ok(1), one)? != 1 {
-            return Err(Miss::NoMatch);
-        }
+        let cuts = Cut::all_of(cx, dims.len(), slice)?;
+        let [Cut { axis, start, end, step: 1 }] = *cuts.as_slice() else { return Err(Miss::NoMatch) };
+        let extent = dims.get(axis).and_then(Dim::known).ok_or(Miss::NoMatch)?;
         let place = |n: i64| (if n < 0 { n.saturating_add(extent) } else { n }).clamp(0, extent);
-        let (start, end) = (place(one(slice.starts())?), place(one(slice.ends())?));
+        let (start, end) = (place(start), place(end));
         if start >= end {
             return Err(Miss::NoMatch);
         }

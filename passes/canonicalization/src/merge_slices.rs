@@ -1,7 +1,7 @@
 //! Makes one slice of two that cut different axes.
 
 use edgesmith_ir::op::Slice;
-use edgesmith_ir::{OpId, OpKind, Tensor, ValueId};
+use edgesmith_ir::{OpId, OpKind, Tensor, ValueId, View};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 /// `Slice(Slice(x))` where no axis is cut twice: one Slice over all of their axes.
@@ -21,9 +21,8 @@ impl Rewrite for MergeSlices {
             return Err(Miss::NoMatch);
         }
         let rank = cx.dims(inner.data()).ok_or(Miss::NoMatch)?.len();
-        let read = |starts, ends, axes, steps| Cut::read(cx, rank, starts, ends, axes, steps);
-        let mut cuts = read(inner.starts(), inner.ends(), inner.axes(), inner.steps())?;
-        let second = read(outer.starts(), outer.ends(), outer.axes(), outer.steps())?;
+        let mut cuts = Cut::all_of(cx, rank, inner)?;
+        let second = Cut::all_of(cx, rank, outer)?;
         if second.iter().any(|cut| cuts.iter().any(|other| other.axis == cut.axis)) {
             return Err(Miss::NoMatch);
         }
@@ -43,26 +42,21 @@ impl Rewrite for MergeSlices {
     }
 }
 
-struct Cut {
-    axis: usize,
-    start: i64,
-    end: i64,
-    step: i64,
+/// What a slice does to one axis, as it is written: `start` and `end` may count from the end or lie beyond it.
+pub(crate) struct Cut {
+    pub(crate) axis: usize,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) step: i64,
 }
 
 impl Cut {
-    fn read(
-        cx: &Cx<'_>,
-        rank: usize,
-        starts: ValueId,
-        ends: ValueId,
-        axes: Option<ValueId>,
-        steps: Option<ValueId>,
-    ) -> Match<Vec<Self>> {
+    /// Of every axis that the slice names; its operands must be constant.
+    pub(crate) fn all_of(cx: &Cx<'_>, rank: usize, slice: View<'_, Slice>) -> Match<Vec<Self>> {
         let ints = |value: ValueId| cx.constant(value).and_then(Tensor::to_ints).ok_or(Miss::NoMatch);
-        let (starts, ends) = (ints(starts)?, ints(ends)?);
-        let axes = axes.map_or_else(|| Ok((0..starts.len() as i64).collect()), ints)?;
-        let steps = steps.map_or_else(|| Ok(vec![1; starts.len()]), ints)?;
+        let (starts, ends) = (ints(slice.starts())?, ints(slice.ends())?);
+        let axes = slice.axes().map_or_else(|| Ok((0..starts.len() as i64).collect()), ints)?;
+        let steps = slice.steps().map_or_else(|| Ok(vec![1; starts.len()]), ints)?;
         if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
             return Err(Miss::NoMatch);
         }

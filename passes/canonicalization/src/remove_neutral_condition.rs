@@ -4,6 +4,8 @@ use edgesmith_ir::op::Where;
 use edgesmith_ir::{OpId, OpKind, Tensor, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
+use crate::remove_neutral_operand::give_back;
+
 /// `x and true`, `x or false`, `x xor false`, and `Where` with a condition that is the same everywhere.
 pub(crate) struct RemoveNeutralCondition;
 
@@ -33,13 +35,7 @@ impl Rewrite for RemoveNeutralCondition {
                 return Err(Miss::NoMatch);
             }
         };
-        // Broadcasting with what goes may have added axes or repeated elements.
-        if cx.dtype(value) != cx.dtype(output) || !cx.same_dims(value, output) {
-            return Err(Miss::NoMatch);
-        }
-        let mut patch = Patch::new(cx);
-        patch.redefine(output, value);
-        Ok(patch)
+        give_back(cx, output, value)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Removes arithmetic with a neutral constant.
 
-use edgesmith_ir::{OpId, OpKind, Tensor};
+use edgesmith_ir::{OpId, OpKind, Tensor, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
 /// x · 1, x / 1, x − 0, x ^ 1: exact, signs of zero included.
@@ -47,12 +47,16 @@ fn forward(cx: &Cx<'_>, root: OpId, neutral: f64, commutes: bool) -> Match<Patch
     } else {
         return Err(Miss::NoMatch);
     };
-    // Broadcasting with the constant may have added axes or repeated elements.
-    if cx.dtype(value) != cx.dtype(output) || !cx.same_dims(value, output) {
+    give_back(cx, output, value)
+}
+
+/// Lets an operand take the place of the result, where broadcasting with what goes has added no axes and repeated no elements.
+pub(crate) fn give_back(cx: &Cx<'_>, output: ValueId, operand: ValueId) -> Match<Patch> {
+    if cx.dtype(operand) != cx.dtype(output) || !cx.same_dims(operand, output) {
         return Err(Miss::NoMatch);
     }
     let mut patch = Patch::new(cx);
-    patch.redefine(output, value);
+    patch.redefine(output, operand);
     Ok(patch)
 }
 

@@ -2,7 +2,7 @@
 
 use edgesmith_ir::op::{ConstantOfShape, Expand};
 use edgesmith_ir::{Dim, OpData, OpId, OpKind, Tensor, ValueId};
-use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
+use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
 
 /// `x op Expand(w)` is `x op w` where broadcasting reaches the same dims.
 pub(crate) struct SkipExpand;
@@ -45,41 +45,47 @@ impl Rewrite for SkipExpand {
         let broadcast = if is_expand { &data.operands()[..1] } else { data.operands() };
         for (slot, operand) in broadcast.iter().enumerate() {
             let Some(operand) = operand else { continue };
-            if let Ok(filled) = cx.producer::<ConstantOfShape>(*operand)
-                && !is_expand
-                && reaches(cx, data, slot, None, output)
-                && let Some(scalar) = fill_of(&filled)
-            {
-                let mut patch = Patch::new(cx);
-                let scalar = patch.constant(scalar);
-                let operands = data
-                    .operands()
-                    .iter()
-                    .enumerate()
-                    .map(|(index, value)| if index == slot { Some(scalar) } else { value.map(Into::into) });
-                let result = patch.insert(data.op().clone(), operands);
-                patch.redefine(output, result);
-                return Ok(patch);
-            }
-            let Ok(expand) = cx.producer::<Expand>(*operand) else { continue };
-            if !is_expand && !reaches(cx, data, slot, Some(expand.input()), output) {
+            let stand_in = if let Ok(expand) = cx.producer::<Expand>(*operand) {
+                // The outer shape of two Expands must reach as far as the inner one did.
+                let enough = match is_expand {
+                    true => told_by_shape(cx, data, output),
+                    false => reaches(cx, data, slot, Some(expand.input()), output),
+                };
+                if !enough {
+                    continue;
+                }
+                StandIn::Value(expand.input())
+            } else if let Ok(filled) = cx.producer::<ConstantOfShape>(*operand) {
+                let Some(scalar) = fill_of(&filled) else { continue };
+                if is_expand || !reaches(cx, data, slot, None, output) {
+                    continue;
+                }
+                StandIn::Number(scalar)
+            } else {
                 continue;
-            }
-            // The outer shape of two Expands must reach as far as the inner one did.
-            if is_expand && !told_by_shape(cx, data, output) {
-                continue;
-            }
+            };
             let mut patch = Patch::new(cx);
-            let operands =
-                data.operands().iter().enumerate().map(|(index, value)| {
-                    if index == slot { Some(expand.input().into()) } else { value.map(Into::into) }
-                });
+            let stand_in = match stand_in {
+                StandIn::Value(value) => Wire::from(value),
+                StandIn::Number(scalar) => patch.constant(scalar),
+            };
+            let operands = data
+                .operands()
+                .iter()
+                .enumerate()
+                .map(|(index, value)| if index == slot { Some(stand_in) } else { value.map(Into::into) });
             let result = patch.insert(data.op().clone(), operands);
             patch.redefine(output, result);
             return Ok(patch);
         }
         Err(Miss::NoMatch)
     }
+}
+
+/// What is read in place of the repeated elements.
+enum StandIn {
+    Value(ValueId),
+    Number(Tensor),
 }
 
 /// Whether the operands, with `value` (or a scalar) in this slot, surely broadcast to the dims of the output.

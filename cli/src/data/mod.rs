@@ -6,7 +6,9 @@ mod normalise;
 #[cfg(feature = "images")]
 mod pictures;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "images")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use edgesmith_exec::{Batch, Batches, Calibration, CalibrationError, Labelled, Value, Values};

@@ -7,17 +7,21 @@ mod fold_constant_groups;
 mod fold_constants;
 mod fold_known_contents;
 mod fold_within_savings;
+mod inline_function;
 mod inline_if;
+mod inline_loop;
 mod merge_casts;
 mod merge_reduction_axes;
 mod merge_reshapes;
 mod merge_sibling_slices;
 mod merge_slices;
 mod merge_transposes;
+mod move_transposes;
 mod remove_neutral_condition;
 mod remove_neutral_operand;
 mod remove_no_op;
 mod remove_zero_bias;
+mod remove_zero_state;
 mod resolve_cast_like;
 mod resolve_reshape;
 mod shorten_shape;
@@ -27,6 +31,7 @@ use edgesmith_ir::Model;
 use edgesmith_pass::{Event, Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry, RuleOptions, Ruled};
 use edgesmith_rewrite::{Fidelity, Rewrite, RuleInfo, RuleSet, drive};
 use fold_within_savings::FoldWithinSavings;
+use move_transposes::MoveTransposes;
 
 /// Registers the pass.
 pub fn register(registry: &mut Registry) {
@@ -72,9 +77,15 @@ const WITHIN_SAVINGS: RuleInfo = RuleInfo {
     fidelity: FoldWithinSavings::FIDELITY,
     manual: FoldWithinSavings::MANUAL,
 };
+const TRANSPOSES: RuleInfo = RuleInfo {
+    name: MoveTransposes::NAME,
+    summary: MoveTransposes::SUMMARY,
+    fidelity: MoveTransposes::FIDELITY,
+    manual: MoveTransposes::MANUAL,
+};
 
 impl Ruled for Canonicalization {
-    const STEPS: &'static [RuleInfo] = &[DUPLICATES, SUBEXPRESSIONS, DEAD_CODE, WITHIN_SAVINGS];
+    const STEPS: &'static [RuleInfo] = &[DUPLICATES, SUBEXPRESSIONS, DEAD_CODE, TRANSPOSES, WITHIN_SAVINGS];
 
     fn all_rules() -> RuleSet {
         RuleSet::new()
@@ -83,6 +94,8 @@ impl Ruled for Canonicalization {
             .with(fold_constants::FoldRoundedConstants)
             .with(fold_constant_groups::FoldConstantGroups)
             .with(inline_if::InlineIf)
+            .with(inline_loop::InlineLoop)
+            .with(inline_function::InlineFunction)
             .with(resolve_cast_like::ResolveCastLike)
             .with(remove_no_op::RemoveNoOp)
             .with(merge_casts::MergeCasts)
@@ -90,6 +103,7 @@ impl Ruled for Canonicalization {
             .with(merge_slices::MergeSlices)
             .with(merge_sibling_slices::MergeSiblingSlices)
             .with(merge_transposes::MergeTransposes)
+            .with(move_transposes::FoldTransposeIntoReduction)
             .with(resolve_reshape::ResolveReshape)
             .with(merge_reduction_axes::MergeReductionAxes)
             .with(merge_reduction_axes::MergeGlobalPoolAxes)
@@ -99,6 +113,7 @@ impl Ruled for Canonicalization {
             .with(remove_neutral_operand::RemoveNeutralOperand)
             .with(remove_neutral_operand::RemoveZeroAddend)
             .with(remove_zero_bias::RemoveZeroBias)
+            .with(remove_zero_state::RemoveZeroState)
     }
 }
 
@@ -140,6 +155,15 @@ impl Pass for Canonicalization {
                     cx.count(info.name, count);
                     changed |= count > 0;
                 }
+            }
+            // What follows chooses over the whole model, once nothing smaller is left to do.
+            if !changed
+                && self.options.runs(TRANSPOSES.name)
+                && let Some(rule) = MoveTransposes::choose(model)
+            {
+                let outcome = drive(model, &RuleSet::new().with(rule), &cx.driver)?;
+                changed = !outcome.firings.is_empty();
+                cx.add(outcome);
             }
             if !changed && self.options.runs(WITHIN_SAVINGS.name) {
                 let room = before.saturating_sub(fold_within_savings::size_of(model));

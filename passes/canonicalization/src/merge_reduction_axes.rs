@@ -104,16 +104,16 @@ fn gives(cx: &Cx<'_>, input: ValueId, axes: &[usize], output: ValueId, keepdims:
 }
 
 /// A reduction that drops its axes, and the same one that keeps them.
-struct Forms {
-    dropping: Op,
-    keeping: Op,
+pub(crate) struct Forms {
+    pub dropping: Op,
+    pub keeping: Op,
     /// Whether it does nothing where no axes are given, instead of reducing all.
     nothing_without_axes: bool,
 }
 
 impl Forms {
     /// `None` for what is no reduction.
-    fn of(op: &Op) -> Option<Self> {
+    pub fn of(op: &Op) -> Option<Self> {
         macro_rules! forms {
             ($($kind:ident),*) => {
                 match op {

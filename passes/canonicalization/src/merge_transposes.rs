@@ -27,7 +27,7 @@ impl Rewrite for MergeTransposes {
     }
 }
 
-fn permutation(transpose: &Transpose, rank: usize) -> Match<Vec<usize>> {
+pub(crate) fn permutation(transpose: &Transpose, rank: usize) -> Match<Vec<usize>> {
     if transpose.perm.is_empty() {
         return Ok((0..rank).rev().collect());
     }

@@ -57,7 +57,7 @@ fn has_fresh_symbol(dim: &Dim) -> bool {
 /// filled in, and what is known to be otherwise is corrected.
 pub(crate) fn interface(declared: Option<&ValueType>, ty: &ValueType) -> ValueType {
     let Some(declared) = declared else { return ty.clone() };
-    merge(declared, ty, &|declared, known| match (declared, known) {
+    merge(declared, ty, Shape::clone, &|declared, known| match (declared, known) {
         (Dim::Unknown, known) => known.clone(),
         (Dim::Known(a), Dim::Known(b)) if a != b => known.clone(),
         (Dim::Known(_), Dim::Expr(_)) if !has_fresh_symbol(known) => known.clone(),
@@ -71,7 +71,7 @@ pub(crate) fn interior(declared: &ValueType, ty: &ValueType) -> Option<ValueType
     if shapes_differ(declared, ty) {
         return None;
     }
-    merge(declared, ty, &|declared, known| match (declared, known) {
+    merge(declared, ty, Shape::clone, &|declared, known| match (declared, known) {
         (_, Dim::Known(_)) => known.clone(),
         (Dim::Unknown, known) => known.clone(),
         (Dim::Known(_), Dim::Expr(_)) if !has_fresh_symbol(known) => known.clone(),
@@ -87,16 +87,22 @@ pub(crate) fn boundary(declared: Option<&ValueType>, ty: &ValueType) -> ValueTyp
         ValueType::Sequence(_) | ValueType::Optional(_) | ValueType::Unknown => ValueType::Unknown,
         other => other.clone(),
     };
-    let Some(declared) = declared else { return open() };
-    merge(declared, ty, &|declared, known| match (declared, known) {
+    let Some(declared) = declared.filter(|declared| **declared != ValueType::Unknown) else { return open() };
+    merge(declared, ty, |_| Shape::Unranked, &|declared, known| match (declared, known) {
         (Dim::Known(a), Dim::Known(b)) if a != b => Dim::Unknown,
         _ => declared.clone(),
     })
     .unwrap_or_else(open)
 }
 
-/// Two types dim by dim; `None` when they are of different kinds or ranks.
-fn merge(declared: &ValueType, ty: &ValueType, dim: &dyn Fn(&Dim, &Dim) -> Dim) -> Option<ValueType> {
+/// Two types dim by dim, `unranked` saying what stands for a known shape of which nothing was declared; `None` when they are of
+/// different kinds or ranks.
+fn merge(
+    declared: &ValueType,
+    ty: &ValueType,
+    unranked: fn(&Shape) -> Shape,
+    dim: &dyn Fn(&Dim, &Dim) -> Dim,
+) -> Option<ValueType> {
     let tensor = |a: &TensorType, b: &TensorType| {
         let shape = match (a.shape.dims(), b.shape.dims()) {
             (Some(x), Some(y)) if x.len() == y.len() => {
@@ -104,7 +110,7 @@ fn merge(declared: &ValueType, ty: &ValueType, dim: &dyn Fn(&Dim, &Dim) -> Dim) 
             }
             (Some(_), Some(_)) => return None,
             (Some(_), None) => a.shape.clone(),
-            (None, _) => b.shape.clone(),
+            (None, _) => unranked(&b.shape),
         };
         (a.dtype == b.dtype).then(|| TensorType { dtype: a.dtype, shape })
     };
@@ -113,9 +119,11 @@ fn merge(declared: &ValueType, ty: &ValueType, dim: &dyn Fn(&Dim, &Dim) -> Dim) 
         (ValueType::Unknown, _) => ty.clone(),
         (ValueType::Tensor(a), ValueType::Tensor(b)) => ValueType::Tensor(tensor(a, b)?),
         (ValueType::SparseTensor(a), ValueType::SparseTensor(b)) => ValueType::SparseTensor(tensor(a, b)?),
-        (ValueType::Sequence(a), ValueType::Sequence(b)) => ValueType::Sequence(Box::new(merge(a, b, dim)?)),
-        (ValueType::Optional(a), ValueType::Optional(b)) => ValueType::Optional(Box::new(merge(a, b, dim)?)),
-        (ValueType::Map(k, a), ValueType::Map(l, b)) if k == l => ValueType::Map(*k, Box::new(merge(a, b, dim)?)),
+        (ValueType::Sequence(a), ValueType::Sequence(b)) => ValueType::Sequence(Box::new(merge(a, b, unranked, dim)?)),
+        (ValueType::Optional(a), ValueType::Optional(b)) => ValueType::Optional(Box::new(merge(a, b, unranked, dim)?)),
+        (ValueType::Map(k, a), ValueType::Map(l, b)) if k == l => {
+            ValueType::Map(*k, Box::new(merge(a, b, unranked, dim)?))
+        }
         (a, b) if a == b => a.clone(),
         _ => return None,
     })
@@ -183,7 +191,10 @@ mod tests {
 
     #[test]
     fn a_subgraphs_boundary_says_no_more_than_the_file_did() {
-        assert_eq!(boundary(None, &tensor(&["3"])), ValueType::tensor(DType::F32, Shape::Unranked));
+        let unranked = ValueType::tensor(DType::F32, Shape::Unranked);
+        assert_eq!(boundary(None, &tensor(&["3"])), unranked);
+        assert_eq!(boundary(Some(&unranked), &tensor(&["3"])), unranked);
+        assert_eq!(boundary(Some(&ValueType::Unknown), &tensor(&["3"])), unranked);
         assert_eq!(boundary(Some(&tensor(&["?", "4"])), &tensor(&["3", "5"])), tensor(&["?", "?"]));
     }
 }

@@ -1,0 +1,307 @@
+//! Operators that do the same to a transposed operand, so that the transposition may as well be done behind them.
+
+use edgesmith_ir::op::{
+    ArgMax, ArgMin, Concat, DequantizeLinear, Hardmax, LogSoftmax, QuantizeLinear, Resize, ResizeMode, Softmax, Split,
+};
+use edgesmith_ir::{InferCx, Op, OpData, OpId, OpKind, Tensor, ValueId};
+use edgesmith_rewrite::Cx;
+use smallvec::SmallVec;
+
+use crate::merge_reduction_axes::Forms;
+
+/// What becomes of an operand when the results' axes come in another order.
+pub(crate) enum Carried {
+    /// Nothing: it is absent, or says the same of every order.
+    Kept(Option<ValueId>),
+    /// Its axes come in the same order.
+    Moved(ValueId),
+    /// A constant of fewer axes: in this form it has all of them, and they come in the same order.
+    Widened(ValueId, Tensor),
+    /// A constant of one entry an axis, or of axes, stands like this now.
+    Written(Tensor),
+}
+
+/// An operator that makes its results with their axes in another order.
+pub(crate) struct Carrier {
+    pub op: Op,
+    pub operands: SmallVec<[Carried; 4]>,
+}
+
+/// A constant of so many bytes may be kept in two orders of its axes.
+const SMALL: u64 = 1 << 10;
+
+/// The number of axes of the results of an operator.
+pub(crate) fn rank_of(cx: &Cx<'_>, op: OpId) -> Option<usize> {
+    cx.graph().op(op).results().iter().flatten().next().and_then(|result| cx.dims(*result)).map(<[_]>::len)
+}
+
+/// Where each axis of before is now, when axis `perm[i]` becomes axis `i`.
+pub(crate) fn inverse(perm: &[usize]) -> Vec<usize> {
+    let mut places = vec![0; perm.len()];
+    for (place, axis) in perm.iter().enumerate() {
+        places[*axis] = place;
+    }
+    places
+}
+
+impl Carrier {
+    /// The operator whose results have axis `perm[i]` of the results of `root` as axis `i`; `None` where there is none.
+    pub(crate) fn of(cx: &Cx<'_>, root: OpId, perm: &[usize]) -> Option<Self> {
+        let data = cx.graph().op(root);
+        let order = Order { cx, data, perm, places: inverse(perm) };
+        if elementwise(data.op().kind()) {
+            return order.elementwise();
+        }
+        if broadcasting(data.op().kind()) {
+            let operands = data.operands().iter().map(|value| order.broadcast((*value)?)).collect::<Option<_>>()?;
+            return Some(Self { op: data.op().clone(), operands });
+        }
+        match data.op() {
+            Op::Concat(Concat { axis }) => {
+                let operands = data.operands().iter().map(|value| order.moved((*value)?)).collect::<Option<_>>()?;
+                Some(Self { op: Concat { axis: order.axis(*axis)? }.into(), operands })
+            }
+            Op::Split(split) => order.first(Split { axis: order.axis(split.axis)?, ..split.clone() }),
+            Op::Softmax(softmax) => order.first(Softmax { axis: order.axis(softmax.axis)? }),
+            Op::LogSoftmax(softmax) => order.first(LogSoftmax { axis: order.axis(softmax.axis)? }),
+            Op::Hardmax(hardmax) => order.first(Hardmax { axis: order.axis(hardmax.axis)? }),
+            Op::ArgMax(search) if search.keepdims => {
+                order.first(ArgMax { axis: order.axis(search.axis)?, ..search.clone() })
+            }
+            Op::ArgMin(search) if search.keepdims => {
+                order.first(ArgMin { axis: order.axis(search.axis)?, ..search.clone() })
+            }
+            Op::QuantizeLinear(quantize) if quantize.block_size == 0 => {
+                let axis = if order.is_per_axis()? { order.axis(quantize.axis)? } else { quantize.axis };
+                order.first(QuantizeLinear { axis, ..quantize.clone() })
+            }
+            Op::DequantizeLinear(dequantize) if dequantize.block_size == 0 => {
+                let axis = if order.is_per_axis()? { order.axis(dequantize.axis)? } else { dequantize.axis };
+                order.first(DequantizeLinear { axis, ..dequantize.clone() })
+            }
+            Op::Tile(_) => order.by_axis(1),
+            Op::Pad(_) if data.operand(3).is_some() => order.axes(3),
+            Op::Pad(_) => order.by_axis(1),
+            Op::Slice(_) => order.slice(),
+            Op::Resize(resize) => order.resize(resize),
+            op => {
+                let keeps = Forms::of(op).is_some_and(|forms| forms.keeping == *op);
+                if keeps { order.axes(1) } else { None }
+            }
+        }
+    }
+}
+
+/// The operator, and the order that its axes are to come in.
+struct Order<'c, 'm> {
+    cx: &'c Cx<'m>,
+    data: &'m OpData,
+    perm: &'c [usize],
+    places: Vec<usize>,
+}
+
+impl Order<'_, '_> {
+    fn axis(&self, axis: i64) -> Option<i64> {
+        InferCx::axis(axis, self.perm.len()).ok().map(|axis| self.places[axis] as i64)
+    }
+
+    /// An operand that has every axis of the result.
+    fn moved(&self, value: ValueId) -> Option<Carried> {
+        (self.cx.dims(value)?.len() == self.perm.len() && self.may_move(value)).then_some(Carried::Moved(value))
+    }
+
+    /// Whether a value can be had in another order without being kept in both, where it is a large constant.
+    fn may_move(&self, value: ValueId) -> bool {
+        self.cx.constant(value).is_none_or(|tensor| tensor.byte_len() <= SMALL || self.cx.single_use(value))
+    }
+
+    /// An operand that is repeated along the axes that it lacks.
+    fn broadcast(&self, value: ValueId) -> Option<Carried> {
+        let dims = self.cx.dims(value)?;
+        if dims.iter().all(|dim| dim.is(1)) && dims.len() <= self.perm.len() {
+            return Some(Carried::Kept(Some(value)));
+        }
+        if dims.len() >= self.perm.len() {
+            return self.moved(value);
+        }
+        let tensor = self.cx.constant(value).filter(|_| self.may_move(value))?;
+        let mut shape = vec![1; self.perm.len() - dims.len()];
+        shape.extend_from_slice(tensor.shape());
+        Some(Carried::Widened(value, tensor.reshaped(shape).ok()?))
+    }
+
+    /// The first operand is moved, the others stay.
+    fn first(&self, op: impl Into<Op>) -> Option<Carrier> {
+        let mut operands: SmallVec<[Carried; 4]> = self.data.operands().iter().copied().map(Carried::Kept).collect();
+        *operands.first_mut()? = self.moved(self.data.operand(0)?)?;
+        Some(Carrier { op: op.into(), operands })
+    }
+
+    /// What stands beside the first operand are bounds and parameters, of one element each.
+    fn elementwise(&self) -> Option<Carrier> {
+        let one = |value: &ValueId| self.cx.dims(*value).is_some_and(|dims| dims.iter().all(|dim| dim.is(1)));
+        if !self.data.operands().iter().skip(1).flatten().all(one) {
+            return None;
+        }
+        self.first(self.data.op().clone())
+    }
+
+    /// Whether the scale of a quantisation has an element for each index along an axis.
+    fn is_per_axis(&self) -> Option<bool> {
+        Some(!self.cx.dims(self.data.operand(1)?)?.iter().all(|dim| dim.is(1)))
+    }
+
+    fn written(&self, slot: usize, ints: &[i64]) -> Option<Carrier> {
+        let mut carrier = self.first(self.data.op().clone())?;
+        while carrier.operands.len() <= slot {
+            carrier.operands.push(Carried::Kept(None));
+        }
+        carrier.operands[slot] = Carried::Written(Tensor::from_ints(ints));
+        Some(carrier)
+    }
+
+    /// The operand in this slot has one entry an axis, or several runs of such entries.
+    fn by_axis(&self, slot: usize) -> Option<Carrier> {
+        let entries = self.cx.ints(self.data.operand(slot)?)?;
+        if entries.len() % self.perm.len() != 0 {
+            return None;
+        }
+        let moved: Vec<i64> =
+            entries.chunks(self.perm.len()).flat_map(|run| self.perm.iter().map(|axis| run[*axis])).collect();
+        self.written(slot, &moved)
+    }
+
+    /// The operand in this slot lists axes; without it all of them are meant.
+    fn axes(&self, slot: usize) -> Option<Carrier> {
+        match self.data.operand(slot) {
+            None => self.first(self.data.op().clone()),
+            Some(axes) => {
+                let axes = self.cx.ints(axes)?;
+                self.written(slot, &axes.iter().map(|axis| self.axis(*axis)).collect::<Option<Vec<_>>>()?)
+            }
+        }
+    }
+
+    fn slice(&self) -> Option<Carrier> {
+        if self.data.operand(3).is_some() {
+            return self.axes(3);
+        }
+        let [count] = self.cx.dims(self.data.operand(1)?)? else { return None };
+        let count = count.known()?;
+        self.written(3, &(0..count).map(|axis| self.axis(axis)).collect::<Option<Vec<_>>>()?)
+    }
+
+    fn resize(&self, resize: &Resize) -> Option<Carrier> {
+        if self.data.operand(1).is_some_and(|roi| self.cx.constant(roi).is_none_or(|roi| !roi.is_empty())) {
+            return None;
+        }
+        // Engines interpolate along the last axes only.
+        let (from, to) = (self.cx.dims(self.data.operand(0)?)?, self.cx.dims(self.data.result(0)?)?);
+        let trailing = |place: usize| place + 2 >= self.perm.len();
+        let stays = |place: usize| from[self.perm[place]].same(&to[self.perm[place]]);
+        if resize.mode != ResizeMode::Nearest && !(0..self.perm.len()).all(|place| trailing(place) || stays(place)) {
+            return None;
+        }
+        if !resize.axes.is_empty() {
+            let axes = resize.axes.iter().map(|axis| self.axis(*axis)).collect::<Option<_>>()?;
+            return self.first(Resize { axes, ..resize.clone() });
+        }
+        match (self.data.operand(2), self.data.operand(3)) {
+            (None, Some(_)) => self.by_axis(3),
+            (Some(scales), None) => {
+                let scales = self.cx.constant(scales)?.to_f64().filter(|scales| scales.len() == self.perm.len())?;
+                let moved: Vec<f32> = self.perm.iter().map(|axis| scales[*axis] as f32).collect();
+                let mut carrier = self.first(resize.clone())?;
+                carrier.operands[2] =
+                    Carried::Written(Tensor::from_slice([moved.len() as u64].as_slice(), &moved).ok()?);
+                Some(carrier)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Operators that map every element of the first operand by itself.
+fn elementwise(kind: OpKind) -> bool {
+    use OpKind as K;
+    matches!(
+        kind,
+        K::Abs
+            | K::Acos
+            | K::Acosh
+            | K::Asin
+            | K::Asinh
+            | K::Atan
+            | K::Atanh
+            | K::BitwiseNot
+            | K::Cast
+            | K::Ceil
+            | K::Celu
+            | K::Clip
+            | K::Cos
+            | K::Cosh
+            | K::Elu
+            | K::Erf
+            | K::Exp
+            | K::Floor
+            | K::Gelu
+            | K::HardSigmoid
+            | K::HardSwish
+            | K::Identity
+            | K::IsInf
+            | K::IsNaN
+            | K::LeakyRelu
+            | K::Log
+            | K::Mish
+            | K::Neg
+            | K::Not
+            | K::Reciprocal
+            | K::Relu
+            | K::Round
+            | K::Selu
+            | K::Shrink
+            | K::Sigmoid
+            | K::Sign
+            | K::Sin
+            | K::Sinh
+            | K::Softplus
+            | K::Softsign
+            | K::Sqrt
+            | K::Swish
+            | K::Tan
+            | K::Tanh
+            | K::ThresholdedRelu
+    )
+}
+
+/// Operators that combine elements of operands that are broadcast to each other.
+fn broadcasting(kind: OpKind) -> bool {
+    use OpKind as K;
+    matches!(
+        kind,
+        K::Add
+            | K::And
+            | K::BitShift
+            | K::BitwiseAnd
+            | K::BitwiseOr
+            | K::BitwiseXor
+            | K::Div
+            | K::Equal
+            | K::Greater
+            | K::GreaterOrEqual
+            | K::Less
+            | K::LessOrEqual
+            | K::Max
+            | K::Mean
+            | K::Min
+            | K::Mod
+            | K::Mul
+            | K::Or
+            | K::PRelu
+            | K::Pow
+            | K::Sub
+            | K::Sum
+            | K::Where
+            | K::Xor
+    )
+}

@@ -1,10 +1,12 @@
 //! Compaction: drops tombstones and renumbers everything in one deterministic order.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::graph::{Cycle, NewOp};
 use crate::id::{Arena, EntityId};
-use crate::{Def, Graph, GraphId, Model, OpId, Origin, OriginId, TensorEntry, TensorId, ValueId};
+use crate::{Def, Graph, GraphId, Model, OpId, Origin, OriginId, Tensor, TensorEntry, TensorId, ValueId};
 
 /// Where everything went.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,22 @@ pub struct Renumbering {
 }
 
 impl Model {
+    /// Lets go of the data of tensors that no value refers to any more; their rows stay, empty, until [`Model::compact`]. A
+    /// run of rules that rewrites a weight more than once would otherwise hold every form of it.
+    pub fn release_dead_tensors(&mut self) {
+        let mut alive = vec![false; self.tensors().count()];
+        for (_, graph) in self.graphs() {
+            for (_, value) in graph.values() {
+                if let Def::Constant(tensor) | Def::Input { default: Some(tensor), .. } = value.def() {
+                    alive[tensor.index()] = true;
+                }
+            }
+        }
+        for (index, _) in alive.iter().enumerate().filter(|(_, alive)| !**alive) {
+            self.tensor_entry_mut(TensorId::from_index(index)).tensor = Tensor::from_ints(&[]);
+        }
+    }
+
     /// Drops erased rows, unreachable graphs, and tensors and origins that nothing refers to; renumbers operators in
     /// topological order (which keeps the present order wherever that is one) and values in the order of their
     /// definition: inputs, constants, results.
@@ -46,7 +64,7 @@ impl Model {
         }
         let mut graphs = Arena::new();
         for id in &order {
-            graphs.push(self.rebuild(*id, &mut work, &mut renumbering)?);
+            graphs.push(Arc::new(self.rebuild(*id, &mut work, &mut renumbering)?));
         }
         for id in self.entries.values_mut() {
             *id = renumbering.graphs[id];

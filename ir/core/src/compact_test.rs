@@ -153,3 +153,22 @@ fn many_regions_take_linear_time() {
     model.compact().unwrap();
     assert_eq!(model.graphs().count(), 20_001);
 }
+
+#[test]
+fn dead_tensors_give_back_their_data_and_no_other_does() {
+    let mut model = Model::new();
+    let graph = model.add_graph(Graph::new("g"));
+    let [dead, alive, default] = [1.0_f32, 2.0, 3.0].map(|x| model.add_tensor(Tensor::scalar(x)));
+    let [gone, kept] = [dead, alive].map(|tensor| {
+        let ty = crate::tensor_type(model.tensor(tensor));
+        model.graph_mut(graph).add_constant("c", ty, tensor)
+    });
+    let ty = crate::tensor_type(model.tensor(default));
+    model.graph_mut(graph).add_input("x", ty, Some(default));
+    model.graph_mut(graph).erase_constant(gone);
+    model.release_dead_tensors();
+    assert!(model.tensor(dead).is_empty());
+    assert_eq!(model.tensor(alive), &Tensor::scalar(2.0_f32));
+    assert_eq!(model.tensor(default), &Tensor::scalar(3.0_f32));
+    assert_eq!(model.constant_of(graph, kept), Some(&Tensor::scalar(2.0_f32)));
+}

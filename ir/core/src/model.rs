@@ -1,17 +1,19 @@
 //! A model: graphs, functions, tensors, symbols, origins, and what the file says about itself.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::id::{Arena, EntityId};
 use crate::op::FunctionKey;
 use crate::{Attribute, Graph, GraphId, Name, Origin, OriginId, Shape, Tensor, TensorId, ValueId, ValueType};
 
-/// A model. Cloning one shares every tensor, so a snapshot costs little.
+/// A model. Cloning one shares every tensor, and every graph until it is written to, so a snapshot costs little.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     /// The graphs that callers run, by name; the first is the main one.
     pub entries: IndexMap<Name, GraphId>,
-    graphs: Arena<GraphId, Graph>,
+    graphs: Arena<GraphId, Arc<Graph>>,
     /// The model's own functions. The bodies of those that a file had are not typed: every operator is
     /// [`Custom`](crate::op::CustomOp) as the file has it; a [`Call`](crate::op::Call) carries a typed body of its own.
     pub functions: IndexMap<FunctionKey, Function>,
@@ -154,7 +156,7 @@ impl Model {
     }
     /// The main graph.
     pub fn main_graph(&self) -> Option<&Graph> {
-        self.main().map(|id| &self.graphs[id])
+        self.main().map(|id| &*self.graphs[id])
     }
     /// A graph. Panics on an id of another model, as indexing does.
     pub fn graph(&self, id: GraphId) -> &Graph {
@@ -162,15 +164,15 @@ impl Model {
     }
     /// A graph, writable.
     pub fn graph_mut(&mut self, id: GraphId) -> &mut Graph {
-        &mut self.graphs[id]
+        Arc::make_mut(&mut self.graphs[id])
     }
     /// Adds a graph that is not yet reachable.
     pub fn add_graph(&mut self, graph: Graph) -> GraphId {
-        self.graphs.push(graph)
+        self.graphs.push(Arc::new(graph))
     }
     /// All graphs: entries, regions, function bodies.
     pub fn graphs(&self) -> impl Iterator<Item = (GraphId, &Graph)> {
-        self.graphs.iter()
+        self.graphs.iter().map(|(id, graph)| (id, &**graph))
     }
     /// The graphs that run, each before its regions: entries and everything below them, function bodies excluded.
     pub fn live_graphs(&self) -> Vec<GraphId> {
@@ -232,7 +234,7 @@ impl Model {
     pub fn add_constant(&mut self, graph: GraphId, name: impl Into<Name>, tensor: Tensor) -> ValueId {
         let ty = tensor_type(&tensor);
         let id = self.add_tensor(tensor);
-        self.graphs[graph].add_constant(name, ty, id)
+        self.graph_mut(graph).add_constant(name, ty, id)
     }
     /// The tensor of a constant value.
     pub fn constant_of(&self, graph: GraphId, value: ValueId) -> Option<&Tensor> {
@@ -258,6 +260,7 @@ impl Model {
     /// afterwards.
     pub fn bind_symbols(&mut self, lookup: &dyn Fn(&Name) -> Option<crate::Dim>) {
         for (_, graph) in self.graphs.iter_mut() {
+            let graph = Arc::make_mut(graph);
             let ids: Vec<ValueId> = graph.values().map(|(id, _)| id).collect();
             for id in ids {
                 let value = graph.value(id);
@@ -282,12 +285,12 @@ impl Model {
     }
     /// The graphs, tensors and origins, taken out.
     pub(crate) fn take_arenas(&mut self) -> (Vec<Graph>, Vec<TensorEntry>, Vec<Origin>) {
-        let graphs = std::mem::take(&mut self.graphs).into_rows();
+        let graphs = std::mem::take(&mut self.graphs).into_rows().into_iter().map(Arc::unwrap_or_clone).collect();
         (graphs, std::mem::take(&mut self.tensors).into_rows(), std::mem::take(&mut self.origins).into_rows())
     }
     pub(crate) fn replace_arenas(
         &mut self,
-        graphs: Arena<GraphId, Graph>,
+        graphs: Arena<GraphId, Arc<Graph>>,
         tensors: Arena<TensorId, TensorEntry>,
         origins: Arena<OriginId, Origin>,
     ) {

@@ -163,6 +163,9 @@ pub enum DriveError {
 /// At most so many patches per operator of the model, on average.
 const PATCHES_PER_OP: u64 = 32;
 
+/// After so many bytes of new constants, those that have died since give back their memory.
+const RELEASE_AFTER: u64 = 8 << 20;
+
 /// Applies rules until none fires any more.
 pub fn drive(model: &mut Model, rules: &RuleSet, options: &DriverOptions) -> Result<Outcome, DriveError> {
     let mut by_kind: FxHashMap<OpKind, Vec<usize>> = FxHashMap::default();
@@ -186,6 +189,7 @@ pub fn drive(model: &mut Model, rules: &RuleSet, options: &DriverOptions) -> Res
         names: Names::default(),
         outcome: Outcome::default(),
         refusals: IndexMap::new(),
+        written: 0,
         bound: (work.queue.len() as u64 + 16) * PATCHES_PER_OP,
     };
     while let Some((graph, op)) = work.pop() {
@@ -236,6 +240,8 @@ struct Run<'r> {
     names: Names,
     outcome: Outcome,
     refusals: IndexMap<(GraphId, OpId, RuleName), Remark>,
+    /// Bytes of constants that patches added since memory was given back.
+    written: u64,
     bound: u64,
 }
 
@@ -310,6 +316,11 @@ impl Run<'_> {
             return Err(DriveError::Endless { rule: info.name, site });
         }
         requeue(model, graph, &applied, readers_before, work);
+        self.written += patch.constants.iter().map(|constant| constant.tensor.byte_len()).sum::<u64>();
+        if self.written >= RELEASE_AFTER {
+            model.release_dead_tensors();
+            self.written = 0;
+        }
         Ok(true)
     }
 }

@@ -57,7 +57,11 @@ pub fn run_pipeline<'a>(
     options: &RunOptions<'_>,
     end_to_end: &dyn Fn(&Model) -> Option<EndToEnd<'a>>,
 ) -> Result<RunReport, PassFailure> {
-    let source = model.clone();
+    let approximate: Vec<bool> =
+        pipeline.steps.iter().map(|step| step.info.fidelity == Fidelity::Approximate).collect();
+    // What the result is compared with, where anything is.
+    let is_compared = approximate.contains(&true) || matches!(options.check, CheckMode::Auto | CheckMode::Full);
+    let source = is_compared.then(|| model.clone());
     let before = Metrics::of(model);
     let mut passes = Vec::new();
     let mut fuel = options.fuel;
@@ -107,22 +111,18 @@ pub fn run_pipeline<'a>(
         (report.loss, report.budget) = (loss, budget);
         passes.push(report);
     }
-    let verdict = match options.check {
+    let verdict = match (&source, options.check) {
         _ if !changed => Verdict::Unchanged,
-        _ if fidelity == Fidelity::Approximate => {
-            let approximate: Vec<bool> =
-                pipeline.steps.iter().map(|step| step.info.fidelity == Fidelity::Approximate).collect();
+        (Some(source), _) if fidelity == Fidelity::Approximate => {
             let exact_part = ExactPart::of(&passes, &approximate);
-            approximate::verdict(&options.measuring, &source, model, &passes, &mut predictions, exact_part)
+            approximate::verdict(&options.measuring, source, model, &passes, &mut predictions, exact_part)
         }
-        CheckMode::Off => Verdict::NotChecked { reason: "checks are off".into() },
-        CheckMode::Local => locally_only(&passes, "as asked for"),
-        CheckMode::Auto | CheckMode::Full => match end_to_end(&source) {
+        (Some(source), CheckMode::Auto | CheckMode::Full) => match end_to_end(source) {
             None => locally_only(&passes, "there is no engine"),
-            Some(check) => {
-                check.check(&source, model, fidelity).unwrap_or_else(|reason| locally_only(&passes, &reason))
-            }
+            Some(check) => check.check(source, model, fidelity).unwrap_or_else(|reason| locally_only(&passes, &reason)),
         },
+        (_, CheckMode::Local) => locally_only(&passes, "as asked for"),
+        (None, _) | (_, CheckMode::Off) => Verdict::NotChecked { reason: "checks are off".into() },
     };
     Ok(RunReport { before, after: Metrics::of(model), passes, fidelity, trace: tracer.finish(model), verdict })
 }

@@ -1,7 +1,5 @@
 //! Keeps equal computations once.
 
-use std::collections::hash_map::Entry;
-
 use edgesmith_ir::{Attribute, DType, Dim, GraphId, Model, Op, OpId, OriginId, ValueId};
 use edgesmith_pass::Event;
 use rustc_hash::FxHashMap;
@@ -29,26 +27,22 @@ fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -
         }
         // A sequence of operand ids suffices: equal constants were merged before, and producers come first.
         let key = (data.op().clone(), SmallVec::from(data.operands()));
-        let first = match seen.get(&key) {
-            Some(first) => *first,
-            None => {
-                seen.insert(key, op);
-                // Computed otherwise, but the same sizes.
-                let Some(key) = sizes(model, graph_id, op) else { continue };
-                match sized.entry(key) {
-                    Entry::Occupied(first) => *first.get(),
-                    Entry::Vacant(place) => {
-                        place.insert(op);
-                        continue;
-                    }
-                }
+        // Failing that, one that is computed otherwise but is the same sizes.
+        let same_sizes = || sized.get(&sizes(model, graph_id, op)?);
+        let Some(first) = seen.get(&key).or_else(same_sizes).copied() else {
+            if let Some(sizes) = sizes(model, graph_id, op) {
+                sized.insert(sizes, op);
             }
+            seen.insert(key, op);
+            continue;
         };
         let (site, from) = (model.op_label(graph_id, op), data_origin(model, graph_id, op));
         if replace(model, graph_id, first, op) {
             let into = Some(data_origin(model, graph_id, first));
             tell(Event { rule: crate::SUBEXPRESSIONS.name, site, from: smallvec![from], into });
             merged += 1;
+            // What is computed like the one that went is found again.
+            seen.insert(key, first);
         }
     }
     merged

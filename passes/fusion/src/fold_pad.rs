@@ -50,7 +50,8 @@ impl Rewrite for FoldPadIntoPool {
                 return cx.reject(root, "the padding before it is not known to be minus infinity");
             }
             let pads = joint_pads(cx, pad, pool.auto_pad, &pool.pads)?;
-            keeps_windows(cx, &pads, &pool.kernel_shape, &pool.dilations, pool.ceil_mode)?;
+            let rounds_up = pool.ceil_mode && pool.strides.iter().any(|stride| *stride != 1);
+            keeps_windows(cx, &pads, &pool.kernel_shape, &pool.dilations, rounds_up)?;
             (pad, MaxPool { auto_pad: AutoPad::NotSet, pads, ..(*pool).clone() }.into(), pool.y())
         } else {
             let pool = cx.op::<AveragePool>(root)?;
@@ -63,7 +64,8 @@ impl Rewrite for FoldPadIntoPool {
                 return cx.reject(root, "it counts the zeros before it, but not those of its own padding");
             }
             let pads = joint_pads(cx, pad, pool.auto_pad, &pool.pads)?;
-            keeps_windows(cx, &pads, &pool.kernel_shape, &pool.dilations, pool.ceil_mode)?;
+            let rounds_up = pool.ceil_mode && pool.strides.iter().any(|stride| *stride != 1);
+            keeps_windows(cx, &pads, &pool.kernel_shape, &pool.dilations, rounds_up)?;
             let counting = AveragePool { auto_pad: AutoPad::NotSet, pads, count_include_pad: true, ..(*pool).clone() };
             (pad, counting.into(), pool.y())
         };
@@ -132,10 +134,10 @@ fn joint_pads(cx: &Cx<'_>, pad: View<'_, Pad>, auto_pad: AutoPad, own: &[i64]) -
 
 /// Runtimes want padding to be smaller than the window; and a window that holds nothing but padding, as dilation or
 /// rounding up may make one, has no elements to speak of.
-fn keeps_windows(cx: &Cx<'_>, pads: &[i64], kernel: &[i64], dilations: &[i64], ceil_mode: bool) -> Match<()> {
+fn keeps_windows(cx: &Cx<'_>, pads: &[i64], kernel: &[i64], dilations: &[i64], rounds_up: bool) -> Match<()> {
     let spatial = kernel.len();
     let fits = pads.len() == 2 * spatial && pads.iter().enumerate().all(|(at, pad)| *pad < kernel[at % spatial]);
-    if !fits || ceil_mode || dilations.iter().any(|dilation| *dilation != 1) {
+    if !fits || rounds_up || dilations.iter().any(|dilation| *dilation != 1) {
         return cx.reject(cx.root(), "with the padding before it, a window could hold nothing else");
     }
     Ok(())

@@ -15,6 +15,7 @@ mod merge_joined_products;
 mod merge_matmul_add;
 mod merge_parallel_products;
 mod merge_products;
+mod merge_scales;
 mod move_scale;
 mod raise;
 mod sink;
@@ -51,6 +52,7 @@ impl Ruled for Fusion {
             .with(merge_joined_products::MergeJoinedProducts)
             .with(merge_parallel_products::MergeParallelProducts)
             .with(fold_scale_forward::FoldScaleForward)
+            .with(merge_scales::MergeScales)
             .with(move_scale::MoveScale)
             .with(fold_transpose::FoldTranspose)
             .with(merge_matmul_add::MergeMatmulAdd)

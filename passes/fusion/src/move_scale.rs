@@ -31,6 +31,7 @@ impl Rewrite for MoveScale {
             if !cx.single_use(norm.x()) || route.axis(cx)? != 1 {
                 return Err(Miss::NoMatch);
             }
+            // Behind a product without a bias an Add takes the place of the normalisation, and the reshapes around that meet.
             return route.patch(cx, &Affine::of_batch_norm(cx, norm)?, norm.y());
         }
         let by = ByConstant::of(cx, root)?;
@@ -41,7 +42,11 @@ impl Rewrite for MoveScale {
         let Ok(factor) = by.factor() else {
             let route = Route::to(cx, by.value)?;
             let rank = cx.dims(by.value).ok_or(Miss::NoMatch)?.len();
-            return route.patch(cx, &by.affine(rank, route.axis(cx)?, route.target.channels)?, by.result);
+            let affine = by.affine(rank, route.axis(cx)?, route.target.channels)?;
+            if affine.shifts() && !route.target.takes_shift() {
+                return Err(Miss::NoMatch);
+            }
+            return route.patch(cx, &affine, by.result);
         };
         if cx.graph().op(before).op().kind() != OpKind::MatMul {
             return Route::to(cx, by.value)?.scaled(cx, factor, by.result);
@@ -176,9 +181,6 @@ impl<'m> Route<'m> {
 
     /// The patch that maps the channels before the route and goes the same way to `old`.
     fn patch(&self, cx: &Cx<'_>, affine: &Affine, old: ValueId) -> Match<Patch> {
-        if affine.shifts() && !self.target.takes_shift() {
-            return Err(Miss::NoMatch);
-        }
         let mut patch = Patch::new(cx);
         let mut wire = self.target.insert(cx, affine, &mut patch)?;
         for step in &self.steps {

@@ -8,6 +8,7 @@
 //! return patches, which `edgesmith-rewrite` applies through them.
 
 use petgraph::graph::{DiGraph, NodeIndex};
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use crate::contents::Contents;
@@ -574,6 +575,15 @@ impl Graph {
         self.touch();
         self.inputs.retain(|input| *input != value);
         self.values[value].def = Def::Constant(tensor);
+    }
+    /// The same for several inputs at once.
+    pub fn inputs_to_constants(&mut self, constants: &[(ValueId, TensorId)]) {
+        self.touch();
+        let gone: FxHashSet<ValueId> = constants.iter().map(|(value, _)| *value).collect();
+        self.inputs.retain(|input| !gone.contains(input));
+        for (value, tensor) in constants {
+            self.values[*value].def = Def::Constant(*tensor);
+        }
     }
     /// Lets every reader of `old` read `new` instead, outputs included.
     pub fn replace_uses(&mut self, old: ValueId, new: ValueId) {

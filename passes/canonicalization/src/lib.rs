@@ -17,6 +17,8 @@ mod merge_sibling_slices;
 mod merge_slices;
 mod merge_transposes;
 mod move_transposes;
+mod plain_initializers;
+mod remove_empty_operand;
 mod remove_neutral_condition;
 mod remove_neutral_operand;
 mod remove_no_op;
@@ -77,6 +79,12 @@ const WITHIN_SAVINGS: RuleInfo = RuleInfo {
     fidelity: FoldWithinSavings::FIDELITY,
     manual: FoldWithinSavings::MANUAL,
 };
+const PLAIN_INITIALIZERS: RuleInfo = RuleInfo {
+    name: "plain-initializers",
+    summary: "initializers that are inputs too, where they are the weights of the model, are no inputs any more",
+    fidelity: Fidelity::Exact,
+    manual: include_str!("../manual/plain-initializers.md"),
+};
 const TRANSPOSES: RuleInfo = RuleInfo {
     name: MoveTransposes::NAME,
     summary: MoveTransposes::SUMMARY,
@@ -85,7 +93,8 @@ const TRANSPOSES: RuleInfo = RuleInfo {
 };
 
 impl Ruled for Canonicalization {
-    const STEPS: &'static [RuleInfo] = &[DUPLICATES, SUBEXPRESSIONS, DEAD_CODE, TRANSPOSES, WITHIN_SAVINGS];
+    const STEPS: &'static [RuleInfo] =
+        &[PLAIN_INITIALIZERS, DUPLICATES, SUBEXPRESSIONS, DEAD_CODE, TRANSPOSES, WITHIN_SAVINGS];
 
     fn all_rules() -> RuleSet {
         RuleSet::new()
@@ -109,6 +118,7 @@ impl Ruled for Canonicalization {
             .with(merge_reduction_axes::MergeGlobalPoolAxes)
             .with(skip_expand::SkipExpand)
             .with(shorten_shape::ShortenShape)
+            .with(remove_empty_operand::RemoveEmptyOperand)
             .with(remove_neutral_condition::RemoveNeutralCondition)
             .with(remove_neutral_operand::RemoveNeutralOperand)
             .with(remove_neutral_operand::RemoveZeroAddend)
@@ -144,6 +154,10 @@ impl Pass for Canonicalization {
             (SUBEXPRESSIONS, common_subexpressions::merge),
             (DEAD_CODE, dead_code::remove),
         ];
+        if self.options.runs(PLAIN_INITIALIZERS.name) {
+            let count = plain_initializers::make(model, &mut |remark| cx.remark(remark));
+            cx.count(PLAIN_INITIALIZERS.name, count);
+        }
         let before = fold_within_savings::size_of(model);
         for _ in 0..MAX_ROUNDS {
             let outcome = drive(model, &rules, &cx.driver)?;

@@ -65,7 +65,25 @@ pub(crate) fn ends_an_idiom(cx: &Cx<'_>, value: ValueId) -> bool {
             value = by.value;
             continue;
         }
-        return matches!(cx.graph().op(op).op().kind(), OpKind::Mul | OpKind::Div);
+        let is_product = matches!(cx.graph().op(op).op().kind(), OpKind::Mul | OpKind::Div);
+        return is_product && !is_gated(cx, op);
     }
     false
+}
+
+/// Whether a product is that of a value and a gate, as SiLU and squeeze-and-excitation have one: no factor belongs to those.
+fn is_gated(cx: &Cx<'_>, product: OpId) -> bool {
+    cx.graph().op(product).operands().iter().flatten().any(|operand| {
+        let mut producer = cx.graph().producer(*operand);
+        // Of squeeze-and-excitation it comes in the shape of what it gates.
+        while let Some(op) = producer
+            && matches!(cx.graph().op(op).op().kind(), OpKind::Reshape | OpKind::Unsqueeze)
+        {
+            cx.look_at(op);
+            producer = cx.graph().op(op).operand(0).and_then(|value| cx.graph().producer(value));
+        }
+        producer.is_some_and(|op| {
+            matches!(cx.graph().op(op).op().kind(), OpKind::Sigmoid | OpKind::HardSigmoid | OpKind::Tanh)
+        })
+    })
 }

@@ -34,7 +34,10 @@ impl Model {
             }
         }
         for (index, _) in alive.iter().enumerate().filter(|(_, alive)| !**alive) {
-            self.tensor_entry_mut(TensorId::from_index(index)).tensor = Tensor::from_ints(&[]);
+            let entry = self.tensor_entry_mut(TensorId::from_index(index));
+            if !entry.tensor.is_empty() {
+                entry.tensor = Tensor::from_ints(&[]);
+            }
         }
     }
 

@@ -46,6 +46,13 @@ pub struct RuleInfo {
     pub manual: &'static str,
 }
 
+impl RuleInfo {
+    /// What a rule says of itself.
+    pub const fn of<R: Rewrite>() -> Self {
+        Self { name: R::NAME, summary: R::SUMMARY, fidelity: R::FIDELITY, manual: R::MANUAL }
+    }
+}
+
 trait DynRewrite: Send + Sync {
     fn info(&self) -> RuleInfo;
     fn roots(&self) -> &'static [OpKind];
@@ -54,7 +61,7 @@ trait DynRewrite: Send + Sync {
 
 impl<R: Rewrite> DynRewrite for R {
     fn info(&self) -> RuleInfo {
-        RuleInfo { name: R::NAME, summary: R::SUMMARY, fidelity: R::FIDELITY, manual: R::MANUAL }
+        RuleInfo::of::<R>()
     }
     fn roots(&self) -> &'static [OpKind] {
         R::ROOTS

@@ -1,5 +1,7 @@
 //! Keeps equal computations once.
 
+use std::collections::hash_map::Entry;
+
 use edgesmith_ir::{Attribute, DType, Dim, GraphId, Model, Op, OpId, OriginId, ValueId};
 use edgesmith_pass::Event;
 use rustc_hash::FxHashMap;
@@ -28,11 +30,14 @@ fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -
         // A sequence of operand ids suffices: equal constants were merged before, and producers come first.
         let key = (data.op().clone(), SmallVec::from(data.operands()));
         // Failing that, one that is computed otherwise but is the same sizes.
-        let same_sizes = || sized.get(&sizes(model, graph_id, op)?);
-        let Some(first) = seen.get(&key).or_else(same_sizes).copied() else {
-            if let Some(sizes) = sizes(model, graph_id, op) {
-                sized.insert(sizes, op);
+        let same_sizes = || match sized.entry(sizes(model, graph_id, op)?) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(place) => {
+                place.insert(op);
+                None
             }
+        };
+        let Some(first) = seen.get(&key).copied().or_else(same_sizes) else {
             seen.insert(key, op);
             continue;
         };

@@ -184,8 +184,10 @@ impl<'m> Repeat<'m> {
         let mut count = usize::MAX;
         while count != varying.len() {
             count = varying.len();
-            for op in order.iter().filter(|op| varies(**op, &varying)).collect::<Vec<_>>() {
-                varying.extend(self.body.op(*op).results().iter().flatten());
+            for op in order {
+                if varies(*op, &varying) {
+                    varying.extend(self.body.op(*op).results().iter().flatten());
+                }
             }
             let given_on =
                 self.body.outputs().iter().skip(1).zip(inputs.iter().skip(BEFORE_CARRIED)).take(self.initial.len());

@@ -28,10 +28,11 @@ mod resolve_cast_like;
 mod resolve_reshape;
 mod shorten_shape;
 mod skip_expand;
+mod uniform;
 
 use edgesmith_ir::Model;
 use edgesmith_pass::{Event, Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry, RuleOptions, Ruled};
-use edgesmith_rewrite::{Fidelity, Rewrite, RuleInfo, RuleSet, drive};
+use edgesmith_rewrite::{Fidelity, RuleInfo, RuleSet, drive};
 use fold_within_savings::FoldWithinSavings;
 use move_transposes::MoveTransposes;
 
@@ -54,6 +55,10 @@ const MAX_ROUNDS: usize = 8;
 /// A step over the whole graph; tells what became of operators and returns how much it changed.
 type Step = fn(&mut Model, &mut dyn FnMut(Event)) -> u64;
 
+/// Looks at the whole model, once nothing smaller is left to do, and gives a rule for what is worth doing; it may make the file so
+/// many bytes larger.
+type Choice = fn(&Model, u64) -> Option<RuleSet>;
+
 const DUPLICATES: RuleInfo = RuleInfo {
     name: "merge-duplicate-constants",
     summary: "constants of equal type, shape and bytes become one",
@@ -73,24 +78,14 @@ const DEAD_CODE: RuleInfo = RuleInfo {
     manual: include_str!("../manual/remove-dead-code.md"),
 };
 
-const WITHIN_SAVINGS: RuleInfo = RuleInfo {
-    name: FoldWithinSavings::NAME,
-    summary: FoldWithinSavings::SUMMARY,
-    fidelity: FoldWithinSavings::FIDELITY,
-    manual: FoldWithinSavings::MANUAL,
-};
 const PLAIN_INITIALIZERS: RuleInfo = RuleInfo {
     name: "plain-initializers",
     summary: "initializers that are inputs too, where they are the weights of the model, are no inputs any more",
     fidelity: Fidelity::Exact,
     manual: include_str!("../manual/plain-initializers.md"),
 };
-const TRANSPOSES: RuleInfo = RuleInfo {
-    name: MoveTransposes::NAME,
-    summary: MoveTransposes::SUMMARY,
-    fidelity: MoveTransposes::FIDELITY,
-    manual: MoveTransposes::MANUAL,
-};
+const TRANSPOSES: RuleInfo = RuleInfo::of::<MoveTransposes>();
+const WITHIN_SAVINGS: RuleInfo = RuleInfo::of::<FoldWithinSavings>();
 
 impl Ruled for Canonicalization {
     const STEPS: &'static [RuleInfo] =
@@ -154,6 +149,10 @@ impl Pass for Canonicalization {
             (SUBEXPRESSIONS, common_subexpressions::merge),
             (DEAD_CODE, dead_code::remove),
         ];
+        let choices: [(RuleInfo, Choice); 2] = [
+            (TRANSPOSES, |model, _| Some(RuleSet::new().with(MoveTransposes::choose(model)?))),
+            (WITHIN_SAVINGS, |model, room| Some(RuleSet::new().with(fold_within_savings::choose(model, room)?))),
+        ];
         if self.options.runs(PLAIN_INITIALIZERS.name) {
             let count = plain_initializers::make(model, &mut |remark| cx.remark(remark));
             cx.count(PLAIN_INITIALIZERS.name, count);
@@ -170,21 +169,17 @@ impl Pass for Canonicalization {
                     changed |= count > 0;
                 }
             }
-            // What follows chooses over the whole model, once nothing smaller is left to do.
-            if !changed
-                && self.options.runs(TRANSPOSES.name)
-                && let Some(rule) = MoveTransposes::choose(model)
-            {
-                let outcome = drive(model, &RuleSet::new().with(rule), &cx.driver)?;
-                changed = !outcome.firings.is_empty();
-                cx.add(outcome);
-            }
-            if !changed && self.options.runs(WITHIN_SAVINGS.name) {
+            if !changed {
                 let room = before.saturating_sub(fold_within_savings::size_of(model));
-                if let Some(rule) = fold_within_savings::choose(model, room) {
-                    let outcome = drive(model, &RuleSet::new().with(rule), &cx.driver)?;
-                    changed = !outcome.firings.is_empty();
-                    cx.add(outcome);
+                for (info, choose) in choices {
+                    if !changed
+                        && self.options.runs(info.name)
+                        && let Some(chosen) = choose(model, room)
+                    {
+                        let outcome = drive(model, &chosen, &cx.driver)?;
+                        changed = !outcome.firings.is_empty();
+                        cx.add(outcome);
+                    }
                 }
             }
             if !changed {

@@ -1,8 +1,9 @@
-//! Removes a bias of nothing but zeros, also one that is written as an expanded scalar.
+//! Removes a bias of nothing but zeros, also one that is made at run time.
 
-use edgesmith_ir::op::Expand;
-use edgesmith_ir::{Op, OpId, OpKind, Tensor, ValueId};
+use edgesmith_ir::{Op, OpId, OpKind};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
+
+use crate::uniform::every_element;
 
 /// `Conv(x, w, 0)` is `Conv(x, w)`, and `Gemm(a, b, 0)` is `Gemm(a, b)`, but for the sign of a zero.
 pub(crate) struct RemoveZeroBias;
@@ -21,7 +22,7 @@ impl Rewrite for RemoveZeroBias {
         else {
             return Err(Miss::NoMatch);
         };
-        if !is_zero(cx, bias) {
+        if !every_element(cx, bias, |x| x == 0.0) {
             return Err(Miss::NoMatch);
         }
         if data.op().kind() == OpKind::Gemm && (1..11).contains(&cx.opset()) {
@@ -33,12 +34,4 @@ impl Rewrite for RemoveZeroBias {
         patch.redefine(output, result);
         Ok(patch)
     }
-}
-
-fn is_zero(cx: &Cx<'_>, bias: ValueId) -> bool {
-    let zeros = |tensor: &Tensor| tensor.to_f64().is_some_and(|v| v.iter().all(|x| *x == 0.0));
-    if let Some(tensor) = cx.constant(bias) {
-        return zeros(tensor);
-    }
-    cx.producer::<Expand>(bias).is_ok_and(|expand| cx.constant(expand.input()).is_some_and(zeros))
 }

@@ -1,14 +1,12 @@
 //! Removes an initial state of nothing but zeros.
 
-use edgesmith_ir::op::ConstantOfShape;
-use edgesmith_ir::{Op, OpId, OpKind, Tensor, ValueId};
+use edgesmith_ir::{Op, OpId, OpKind};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
+
+use crate::uniform::every_element;
 
 /// A recurrent layer without an initial state starts from zeros.
 pub(crate) struct RemoveZeroState;
-
-/// So many operators are followed back from a state at most.
-const FAR: usize = 64;
 
 impl Rewrite for RemoveZeroState {
     const NAME: RuleName = "remove-zero-state";
@@ -28,7 +26,8 @@ impl Rewrite for RemoveZeroState {
             .enumerate()
             .map(|(slot, value)| {
                 let value = (*value)?;
-                let zero = states.contains(&slot) && is_zero(cx, value);
+                // A negative zero would have another sign in the first step.
+                let zero = states.contains(&slot) && every_element(cx, value, |x| x == 0.0 && x.is_sign_positive());
                 found |= zero;
                 (!zero).then_some(value.into())
             })
@@ -47,45 +46,4 @@ impl Rewrite for RemoveZeroState {
         }
         Ok(patch)
     }
-}
-
-/// Whether every element of a value is zero, however many there are.
-fn is_zero(cx: &Cx<'_>, value: ValueId) -> bool {
-    let (mut open, mut left) = (vec![value], FAR);
-    while let Some(value) = open.pop() {
-        if let Some(tensor) = cx.constant(value) {
-            if zeros(tensor) {
-                continue;
-            }
-            return false;
-        }
-        let Some(producer) = cx.graph().producer(value).filter(|_| left > 0) else { return false };
-        left -= 1;
-        cx.look_at(producer);
-        let data = cx.graph().op(producer);
-        match data.op() {
-            Op::ConstantOfShape(ConstantOfShape { value: None }) => {}
-            Op::ConstantOfShape(ConstantOfShape { value: Some(fill) }) if zeros(fill) => {}
-            Op::Concat(_) => open.extend(data.operands().iter().flatten()),
-            Op::Cast(_)
-            | Op::Expand(_)
-            | Op::Flatten(_)
-            | Op::Gather(_)
-            | Op::Identity(_)
-            | Op::Reshape(_)
-            | Op::Slice(_)
-            | Op::Split(_)
-            | Op::Squeeze(_)
-            | Op::Tile(_)
-            | Op::Transpose(_)
-            | Op::Unsqueeze(_) => open.extend(data.operand(0)),
-            _ => return false,
-        }
-    }
-    true
-}
-
-/// Positive zeros only: a negative one has another sign in the first step.
-fn zeros(tensor: &Tensor) -> bool {
-    tensor.to_f64().is_some_and(|elements| elements.iter().all(|x| *x == 0.0 && x.is_sign_positive()))
 }

@@ -50,7 +50,7 @@ impl Rewrite for FoldPadIntoPool {
                 return cx.reject(root, "the padding before it is not known to be minus infinity");
             }
             let pads = joint_pads(cx, pad, pool.auto_pad, &pool.pads)?;
-            let rounds_up = pool.ceil_mode && pool.strides.iter().any(|stride| *stride != 1);
+            let rounds_up = rounds_up(pool.ceil_mode, &pool.strides);
             keeps_windows(cx, &pads, &pool.kernel_shape, &pool.dilations, rounds_up)?;
             (pad, MaxPool { auto_pad: AutoPad::NotSet, pads, ..(*pool).clone() }.into(), pool.y())
         } else {
@@ -64,7 +64,7 @@ impl Rewrite for FoldPadIntoPool {
                 return cx.reject(root, "it counts the zeros before it, but not those of its own padding");
             }
             let pads = joint_pads(cx, pad, pool.auto_pad, &pool.pads)?;
-            let rounds_up = pool.ceil_mode && pool.strides.iter().any(|stride| *stride != 1);
+            let rounds_up = rounds_up(pool.ceil_mode, &pool.strides);
             keeps_windows(cx, &pads, &pool.kernel_shape, &pool.dilations, rounds_up)?;
             let counting = AveragePool { auto_pad: AutoPad::NotSet, pads, count_include_pad: true, ..(*pool).clone() };
             (pad, counting.into(), pool.y())
@@ -130,6 +130,11 @@ fn joint_pads(cx: &Cx<'_>, pad: View<'_, Pad>, auto_pad: AutoPad, own: &[i64]) -
         pads[spatial + axis - 2] += end;
     }
     Ok(pads)
+}
+
+/// Whether rounding up can add a window: with a stride of one there is nothing to round.
+fn rounds_up(ceil_mode: bool, strides: &[i64]) -> bool {
+    ceil_mode && strides.iter().any(|stride| *stride != 1)
 }
 
 /// Runtimes want padding to be smaller than the window; and a window that holds nothing but padding, as dilation or

@@ -3,7 +3,7 @@
 use edgesmith_ir::op::{
     ArgMax, ArgMin, Concat, DequantizeLinear, Hardmax, LogSoftmax, QuantizeLinear, Resize, ResizeMode, Softmax, Split,
 };
-use edgesmith_ir::{InferCx, Op, OpData, OpId, OpKind, Tensor, ValueId};
+use edgesmith_ir::{InferCx, Op, OpData, OpId, Tensor, ValueId};
 use edgesmith_rewrite::Cx;
 use smallvec::SmallVec;
 
@@ -49,10 +49,10 @@ impl Carrier {
     pub(crate) fn of(cx: &Cx<'_>, root: OpId, perm: &[usize]) -> Option<Self> {
         let data = cx.graph().op(root);
         let order = Order { cx, data, perm, places: inverse(perm) };
-        if elementwise(data.op().kind()) {
+        if data.op().is_elementwise() {
             return order.elementwise();
         }
-        if broadcasting(data.op().kind()) {
+        if data.op().broadcasts() {
             let operands = data.operands().iter().map(|value| order.broadcast((*value)?)).collect::<Option<_>>()?;
             return Some(Self { op: data.op().clone(), operands });
         }
@@ -219,89 +219,4 @@ impl Order<'_, '_> {
             _ => None,
         }
     }
-}
-
-/// Operators that map every element of the first operand by itself.
-fn elementwise(kind: OpKind) -> bool {
-    use OpKind as K;
-    matches!(
-        kind,
-        K::Abs
-            | K::Acos
-            | K::Acosh
-            | K::Asin
-            | K::Asinh
-            | K::Atan
-            | K::Atanh
-            | K::BitwiseNot
-            | K::Cast
-            | K::Ceil
-            | K::Celu
-            | K::Clip
-            | K::Cos
-            | K::Cosh
-            | K::Elu
-            | K::Erf
-            | K::Exp
-            | K::Floor
-            | K::Gelu
-            | K::HardSigmoid
-            | K::HardSwish
-            | K::Identity
-            | K::IsInf
-            | K::IsNaN
-            | K::LeakyRelu
-            | K::Log
-            | K::Mish
-            | K::Neg
-            | K::Not
-            | K::Reciprocal
-            | K::Relu
-            | K::Round
-            | K::Selu
-            | K::Shrink
-            | K::Sigmoid
-            | K::Sign
-            | K::Sin
-            | K::Sinh
-            | K::Softplus
-            | K::Softsign
-            | K::Sqrt
-            | K::Swish
-            | K::Tan
-            | K::Tanh
-            | K::ThresholdedRelu
-    )
-}
-
-/// Operators that combine elements of operands that are broadcast to each other.
-fn broadcasting(kind: OpKind) -> bool {
-    use OpKind as K;
-    matches!(
-        kind,
-        K::Add
-            | K::And
-            | K::BitShift
-            | K::BitwiseAnd
-            | K::BitwiseOr
-            | K::BitwiseXor
-            | K::Div
-            | K::Equal
-            | K::Greater
-            | K::GreaterOrEqual
-            | K::Less
-            | K::LessOrEqual
-            | K::Max
-            | K::Mean
-            | K::Min
-            | K::Mod
-            | K::Mul
-            | K::Or
-            | K::PRelu
-            | K::Pow
-            | K::Sub
-            | K::Sum
-            | K::Where
-            | K::Xor
-    )
 }

@@ -133,7 +133,7 @@ fn orders(model: &Model, id: GraphId, island: &Island) -> Vec<Vec<usize>> {
 }
 
 /// In which order of axes something is made or read.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Side {
     /// In the order of now.
     Old,
@@ -192,9 +192,7 @@ impl<'i> Net<'i> {
                         (None, None) => Side::Old,
                     },
                 };
-                if !read.contains(&side) {
-                    read.push(side);
-                }
+                read.push(side);
             }
             let dims = graph.value(*value).ty().dims().unwrap_or_default();
             let size = dims

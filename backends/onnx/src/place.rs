@@ -5,6 +5,7 @@
 
 use edgesmith_ir::Def;
 use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::plan::{Plan, Role};
@@ -15,9 +16,11 @@ use crate::slots::{ConstantKey, Slot};
 pub(crate) struct Home {
     pub plan: usize,
     pub named: Slot,
+    /// The graph of the first mention.
+    found: usize,
 }
 
-/// Finds the places of all constants, in the order of their first mention.
+/// Finds the places of all constants, in the order of their first mention; those that graphs below share come last.
 pub(crate) fn place(plan: &mut Plan<'_>) -> IndexMap<ConstantKey, Home> {
     let mut homes: IndexMap<ConstantKey, Home> = IndexMap::new();
     let used = used(plan);
@@ -47,10 +50,32 @@ pub(crate) fn place(plan: &mut Plan<'_>) -> IndexMap<ConstantKey, Home> {
         }
     }
     outputs(plan, &mut homes);
+    sort_shared(plan, &mut homes);
     for (key, home) in &homes {
         plan.graphs[home.plan].constants.push(*key);
     }
     homes
+}
+
+/// Constants that are written further out than where they were found are sorted by who reads them first there. Nothing else tells
+/// their order when the file is read again, so that writing what was read would write them otherwise.
+fn sort_shared(plan: &Plan<'_>, homes: &mut IndexMap<ConstantKey, Home>) {
+    if homes.values().all(|home| home.plan == home.found) {
+        return;
+    }
+    let mut first_read: FxHashMap<(usize, ConstantKey), usize> = FxHashMap::default();
+    for (place, graph) in plan.graphs.iter().enumerate() {
+        for slot in graph.nodes.iter().flat_map(|node| node.inputs.iter().flatten()) {
+            if let Some(key) = plan.slots.constant_key(plan.slots.root(*slot)) {
+                let position = first_read.len();
+                first_read.entry((place, key)).or_insert(position);
+            }
+        }
+    }
+    homes.sort_by_cached_key(|key, home| {
+        let shared = home.plan != home.found;
+        shared.then(|| (home.found, first_read.get(&(home.found, *key)).copied().unwrap_or(usize::MAX)))
+    });
 }
 
 /// By slot: whether a node or a graph reads it.
@@ -70,7 +95,7 @@ fn need(plan: &Plan<'_>, homes: &mut IndexMap<ConstantKey, Home>, slot: Slot, pl
     let Some(key) = plan.slots.constant_key(slot) else { return };
     match homes.get_mut(&key) {
         None => {
-            homes.insert(key, Home { plan: place, named: slot });
+            homes.insert(key, Home { plan: place, named: slot, found: place });
         }
         Some(home) => {
             let common = common(plan, home.plan, place);

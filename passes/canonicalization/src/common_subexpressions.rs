@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::Entry;
 
-use edgesmith_ir::{Attribute, DType, Dim, GraphId, Model, Op, OpId, OriginId, ValueId};
+use edgesmith_ir::{Attribute, DType, Def, Dim, GraphId, Model, Op, OpId, OriginId, TensorId, ValueId};
 use edgesmith_pass::Event;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
@@ -12,7 +12,8 @@ type Key = (Op, SmallVec<[Option<ValueId>; 4]>);
 /// The element type, the dims and the elements of a tensor of sizes.
 type Sizes = (DType, Vec<Dim>, Vec<Dim>);
 
-/// Merges operators of equal attributes on equal operands, within each graph. Returns how many operators went.
+/// Merges operators of equal attributes on equal operands, within each graph and between a region and the graph around it.
+/// Returns how many operators went.
 pub(crate) fn merge(model: &mut Model, tell: &mut dyn FnMut(Event)) -> u64 {
     model.open_graphs().into_iter().map(|graph| merge_in(model, graph, tell)).sum()
 }
@@ -24,11 +25,15 @@ fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -
     let mut merged = 0;
     for op in order {
         let data = model.graph(graph_id).op(op);
-        if data.op().is_random() || !data.regions().is_empty() || holds_graph(data.op()) {
+        if !data.regions().is_empty() {
+            merged += share_with_regions(model, graph_id, op, &seen, tell);
             continue;
         }
-        // A sequence of operand ids suffices: equal constants were merged before, and producers come first.
-        let key = (data.op().clone(), SmallVec::from(data.operands()));
+        if !may_merge(data.op()) {
+            continue;
+        }
+        // Ids of operands suffice: equal constants were merged before, and producers come first.
+        let key = key(data.op(), data.operands().into());
         // Failing that, one that is computed otherwise but is the same sizes.
         let same_sizes = || match sized.entry(sizes(model, graph_id, op)?) {
             Entry::Occupied(first) => Some(*first.get()),
@@ -65,6 +70,119 @@ fn sizes(model: &Model, graph_id: GraphId, op: OpId) -> Option<Sizes> {
     // Plain numbers are constants soon.
     let symbolic = contents.iter().any(|dim| dim.known().is_none());
     (known && symbolic).then(|| Some((ty.dtype, row.ty().dims()?.to_vec(), contents)))?
+}
+
+/// Whether an operator without regions computes the same whenever it computes the same of the same.
+fn may_merge(op: &Op) -> bool {
+    !op.is_random() && !holds_graph(op)
+}
+
+fn key(op: &Op, mut operands: SmallVec<[Option<ValueId>; 4]>) -> Key {
+    if op.is_commutative() {
+        operands.sort();
+    }
+    (op.clone(), operands)
+}
+
+/// What the regions of an operator compute once more is read from outside. `seen` is what was computed before the operator.
+fn share_with_regions(
+    model: &mut Model,
+    graph_id: GraphId,
+    owner: OpId,
+    seen: &FxHashMap<Key, OpId>,
+    tell: &mut dyn FnMut(Event),
+) -> u64 {
+    let data = model.graph(graph_id).op(owner);
+    if matches!(data.op(), Op::Call(_)) {
+        return 0;
+    }
+    let mut merged = 0;
+    for region in data.regions().to_vec() {
+        let Ok(order) = model.graph(region).topological() else { continue };
+        let mut outside = Outside::of(model, graph_id, owner, region);
+        for op in order {
+            let inner = model.graph(region).op(op);
+            if !inner.regions().is_empty() || !may_merge(inner.op()) {
+                continue;
+            }
+            let operands = inner.operands().iter().map(|value| match value {
+                Some(value) => outside.of_value(model, region, *value).map(Some),
+                None => Some(None),
+            });
+            let Some(operands) = operands.collect::<Option<SmallVec<_>>>() else { continue };
+            let Some(first) = seen.get(&key(inner.op(), operands)).copied() else { continue };
+            // A result of the region must be made in it.
+            let wanted: Vec<(usize, ValueId)> =
+                inner.results().iter().enumerate().filter_map(|(slot, value)| Some((slot, (*value)?))).collect();
+            let stays = |value: ValueId| {
+                model.graph(region).value(value).is_output() || model.graph(region).value(value).is_pinned()
+            };
+            let made = |slot: usize| model.graph(graph_id).op(first).result(slot);
+            if wanted.iter().any(|(slot, value)| stays(*value) || made(*slot).is_none()) {
+                continue;
+            }
+            let (site, from) = (model.op_label(region, op), data_origin(model, region, op));
+            let into = Some(data_origin(model, graph_id, first));
+            for (slot, value) in wanted {
+                let Some(outer) = model.graph(graph_id).op(first).result(slot) else { continue };
+                let captured = capture(model, graph_id, owner, region, outer);
+                model.graph_mut(region).replace_uses(value, captured);
+                outside.values.insert(captured, outer);
+            }
+            model.graph_mut(region).erase_op(op);
+            tell(Event { rule: crate::SUBEXPRESSIONS.name, site, from: smallvec![from], into });
+            merged += 1;
+        }
+    }
+    merged
+}
+
+/// What the values of a region are in the graph around it.
+struct Outside {
+    values: FxHashMap<ValueId, ValueId>,
+    constants: FxHashMap<TensorId, ValueId>,
+}
+
+impl Outside {
+    fn of(model: &Model, graph_id: GraphId, owner: OpId, region: GraphId) -> Self {
+        let (graph, inputs) = (model.graph(graph_id), model.graph(region).inputs());
+        let captures = graph.op(owner).captures();
+        let inner = &inputs[inputs.len().saturating_sub(captures.len())..];
+        let values = inner.iter().zip(captures).filter_map(|(inner, outer)| Some((*inner, (*outer)?)));
+        let constants = graph.values().filter_map(|(id, value)| match value.def() {
+            Def::Constant(tensor) => Some((tensor, id)),
+            _ => None,
+        });
+        Self { values: values.collect(), constants: constants.collect() }
+    }
+
+    fn of_value(&self, model: &Model, region: GraphId, value: ValueId) -> Option<ValueId> {
+        match model.graph(region).value(value).def() {
+            Def::Constant(tensor) => self.constants.get(&tensor).copied(),
+            _ => self.values.get(&value).copied(),
+        }
+    }
+}
+
+/// The input of a region that captures a value of the graph around it, which is made where there is none.
+fn capture(model: &mut Model, graph_id: GraphId, owner: OpId, region: GraphId, outer: ValueId) -> ValueId {
+    let data = model.graph(graph_id).op(owner);
+    if let Some(at) = data.captures().iter().position(|value| *value == Some(outer)) {
+        let inputs = model.graph(region).inputs();
+        return inputs[inputs.len() - data.captures().len() + at];
+    }
+    let regions = data.regions().to_vec();
+    let value = model.graph(graph_id).value(outer);
+    let (name, ty) = (value.name().clone(), value.ty().clone());
+    model.graph_mut(graph_id).push_capture(owner, outer);
+    let mut found = outer;
+    for other in regions {
+        let input = model.graph_mut(other).add_input(name.clone(), ty.clone(), None);
+        if other == region {
+            found = input;
+        }
+    }
+    found
 }
 
 fn data_origin(model: &Model, graph: GraphId, op: OpId) -> OriginId {

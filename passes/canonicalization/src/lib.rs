@@ -11,12 +11,13 @@ mod inline_function;
 mod inline_if;
 mod inline_loop;
 mod merge_casts;
+mod merge_concats;
 mod merge_reduction_axes;
 mod merge_reshapes;
 mod merge_sibling_slices;
 mod merge_slices;
 mod merge_transposes;
-mod move_transposes;
+mod move_axes;
 mod plain_initializers;
 mod remove_empty_operand;
 mod remove_neutral_condition;
@@ -28,13 +29,14 @@ mod resolve_cast_like;
 mod resolve_reshape;
 mod shorten_shape;
 mod skip_expand;
+mod transposed_constants;
 mod uniform;
 
 use edgesmith_ir::Model;
 use edgesmith_pass::{Event, Needs, Pass, PassCx, PassError, PassInfo, PassSpec, Registry, RuleOptions, Ruled};
 use edgesmith_rewrite::{Fidelity, RuleInfo, RuleSet, drive};
 use fold_within_savings::FoldWithinSavings;
-use move_transposes::MoveTransposes;
+use move_axes::{MoveTransposes, MoveUnitAxes};
 
 /// Registers the pass.
 pub fn register(registry: &mut Registry) {
@@ -50,7 +52,7 @@ pub struct Canonicalization {
 }
 
 /// Rules and whole-graph steps feed each other; more rounds than this were never seen to be needed.
-const MAX_ROUNDS: usize = 8;
+const MAX_ROUNDS: usize = 16;
 
 /// A step over the whole graph; tells what became of operators and returns how much it changed.
 type Step = fn(&mut Model, &mut dyn FnMut(Event)) -> u64;
@@ -64,6 +66,12 @@ const DUPLICATES: RuleInfo = RuleInfo {
     summary: "constants of equal type, shape and bytes become one",
     fidelity: Fidelity::Exact,
     manual: include_str!("../manual/merge-duplicate-constants.md"),
+};
+const TRANSPOSED: RuleInfo = RuleInfo {
+    name: "merge-transposed-constants",
+    summary: "a weight that is there plain and transposed is kept once; products read it by their flags",
+    fidelity: Fidelity::ROUNDING,
+    manual: include_str!("../manual/merge-transposed-constants.md"),
 };
 const SUBEXPRESSIONS: RuleInfo = RuleInfo {
     name: "merge-common-subexpressions",
@@ -84,12 +92,13 @@ const PLAIN_INITIALIZERS: RuleInfo = RuleInfo {
     fidelity: Fidelity::Exact,
     manual: include_str!("../manual/plain-initializers.md"),
 };
+const UNIT_AXES: RuleInfo = RuleInfo::of::<MoveUnitAxes>();
 const TRANSPOSES: RuleInfo = RuleInfo::of::<MoveTransposes>();
 const WITHIN_SAVINGS: RuleInfo = RuleInfo::of::<FoldWithinSavings>();
 
 impl Ruled for Canonicalization {
     const STEPS: &'static [RuleInfo] =
-        &[PLAIN_INITIALIZERS, DUPLICATES, SUBEXPRESSIONS, DEAD_CODE, TRANSPOSES, WITHIN_SAVINGS];
+        &[PLAIN_INITIALIZERS, DUPLICATES, TRANSPOSED, SUBEXPRESSIONS, DEAD_CODE, UNIT_AXES, TRANSPOSES, WITHIN_SAVINGS];
 
     fn all_rules() -> RuleSet {
         RuleSet::new()
@@ -103,11 +112,12 @@ impl Ruled for Canonicalization {
             .with(resolve_cast_like::ResolveCastLike)
             .with(remove_no_op::RemoveNoOp)
             .with(merge_casts::MergeCasts)
+            .with(merge_concats::MergeConcats)
             .with(merge_reshapes::MergeReshapes)
             .with(merge_slices::MergeSlices)
             .with(merge_sibling_slices::MergeSiblingSlices)
             .with(merge_transposes::MergeTransposes)
-            .with(move_transposes::FoldTransposeIntoReduction)
+            .with(move_axes::FoldTransposeIntoReduction)
             .with(resolve_reshape::ResolveReshape)
             .with(merge_reduction_axes::MergeReductionAxes)
             .with(merge_reduction_axes::MergeGlobalPoolAxes)
@@ -144,12 +154,14 @@ impl Pass for Canonicalization {
 
     fn run(&self, model: &mut Model, cx: &mut PassCx<'_>) -> Result<(), PassError> {
         let rules = self.options.rule_set();
-        let steps: [(RuleInfo, Step); 3] = [
+        let steps: [(RuleInfo, Step); 4] = [
             (DUPLICATES, |model, _| duplicate_constants::merge(model)),
+            (TRANSPOSED, transposed_constants::merge),
             (SUBEXPRESSIONS, common_subexpressions::merge),
             (DEAD_CODE, dead_code::remove),
         ];
-        let choices: [(RuleInfo, Choice); 2] = [
+        let choices: [(RuleInfo, Choice); 3] = [
+            (UNIT_AXES, |model, _| Some(RuleSet::new().with(MoveUnitAxes::choose(model)?))),
             (TRANSPOSES, |model, _| Some(RuleSet::new().with(MoveTransposes::choose(model)?))),
             (WITHIN_SAVINGS, |model, room| Some(RuleSet::new().with(fold_within_savings::choose(model, room)?))),
         ];

@@ -7,13 +7,13 @@ use edgesmith_ir::op::{
 use edgesmith_ir::{Dim, InferCx, Op, OpId, OpKind, Tensor, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
+use crate::merge_reshapes::REGROUPING;
+
 /// `Squeeze(ReduceMean(x, keepdims=1))` and its kin: the reduction drops the axes, or keeps them.
 pub(crate) struct MergeReductionAxes;
 
 /// `Flatten(GlobalAveragePool(x))`: a mean over the spatial axes that drops them.
 pub(crate) struct MergeGlobalPoolAxes;
-
-const REGROUPING: &[OpKind] = &[OpKind::Reshape, OpKind::Flatten, OpKind::Squeeze, OpKind::Unsqueeze];
 
 impl Rewrite for MergeReductionAxes {
     const NAME: RuleName = "merge-reduction-axes";

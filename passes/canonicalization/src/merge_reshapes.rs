@@ -7,7 +7,7 @@ use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 /// `Reshape(Reshape(x))`, and Flatten, Squeeze and Unsqueeze in place of either: the last shape decides.
 pub(crate) struct MergeReshapes;
 
-const REGROUPING: &[OpKind] = &[OpKind::Reshape, OpKind::Flatten, OpKind::Squeeze, OpKind::Unsqueeze];
+pub(crate) const REGROUPING: &[OpKind] = &[OpKind::Reshape, OpKind::Flatten, OpKind::Squeeze, OpKind::Unsqueeze];
 
 impl Rewrite for MergeReshapes {
     const NAME: RuleName = "merge-reshapes";

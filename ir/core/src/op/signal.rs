@@ -155,9 +155,13 @@ fn fourier(op: &DFT, cx: &mut InferCx<'_>) -> Result<(), InferError> {
 }
 
 fn short_time_fourier(op: &STFT, cx: &mut InferCx<'_>) -> Result<(), InferError> {
-    let unknown = || smallvec::smallvec![Dim::Unknown; 3];
-    let signal = checks::dims_of_rank(cx, 0, 3, "the signal")?.unwrap_or_else(unknown);
-    check_parts(&signal[2], "the signal")?;
+    let signal = checks::dims(cx, 0).unwrap_or_else(|| smallvec::smallvec![Dim::Unknown; 3]);
+    match signal.as_slice() {
+        [_, _, parts] => check_parts(parts, "the signal")?,
+        // Engines take a real signal without the axis of its parts, and exporters write such.
+        [_, _] => {}
+        _ => return Err(checks::wrong_rank("the signal", "3", signal.len())),
+    }
     let step = scalar(cx, 1, "frame_step")?;
     if step.is(0) {
         return Err(InferError::new("frame_step is 0; it must be positive"));
@@ -251,6 +255,8 @@ mod tests {
             (&op, "float[B,128,1]", ints(&[8]), "float[16]".into(), "-".into(), "float[B,15,9,2]"),
             (&full, "float[B,128,2]", ints(&[8]), "-".into(), ints(&[16]), "float[B,15,16,2]"),
             (&op, "float[B,128,1]", ints(&[8]), "-".into(), "-".into(), "float[B,1,65,2]"),
+            (&op, "float[B,128]", ints(&[8]), "float[16]".into(), "-".into(), "float[B,15,9,2]"),
+            (&op, "float[128]", ints(&[8]), "float[16]".into(), "-".into(), "the signal must have rank 3, not 1"),
             (&op, "float[B,T,1]", ints(&[8]), "float[16]".into(), "-".into(), "float[B,floor(T/8) - 1,9,2]"),
             (&op, "float[B,128,1]", "int64[]".into(), "float[16]".into(), "-".into(), "float[B,`?r0.1`,9,2]"),
             (&op, "float[B,128,1]", ints(&[0]), "float[16]".into(), "-".into(), "frame_step is 0; it must be positive"),

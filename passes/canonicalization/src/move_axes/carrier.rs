@@ -1,4 +1,4 @@
-//! Operators that do the same to a transposed operand, so that the transposition may as well be done behind them.
+//! Operators that do the same to an operand in another layout, so that the change of layout may as well be done behind them.
 
 use edgesmith_ir::op::{
     ArgMax, ArgMin, Concat, DequantizeLinear, Hardmax, LogSoftmax, QuantizeLinear, Resize, ResizeMode, Softmax, Split,
@@ -7,27 +7,28 @@ use edgesmith_ir::{InferCx, Op, OpData, OpId, Tensor, ValueId};
 use edgesmith_rewrite::Cx;
 use smallvec::SmallVec;
 
+use super::layout::Layout;
 use crate::merge_reduction_axes::Forms;
 
-/// What becomes of an operand when the results' axes come in another order.
+/// What becomes of an operand when the results come in another layout.
 pub(crate) enum Carried {
-    /// Nothing: it is absent, or says the same of every order.
+    /// Nothing: it is absent, or says the same of both layouts.
     Kept(Option<ValueId>),
-    /// Its axes come in the same order.
+    /// It comes in the same layout.
     Moved(ValueId),
-    /// A constant of fewer axes: in this form it has all of them, and they come in the same order.
-    Widened(ValueId, Tensor),
+    /// A constant of fewer axes: like this it has all of them, and comes in the same layout.
+    Filled(ValueId, Tensor),
     /// A constant of one entry an axis, or of axes, stands like this now.
     Written(Tensor),
 }
 
-/// An operator that makes its results with their axes in another order.
+/// An operator that makes its results in another layout.
 pub(crate) struct Carrier {
     pub op: Op,
     pub operands: SmallVec<[Carried; 4]>,
 }
 
-/// A constant of so many bytes may be kept in two orders of its axes.
+/// A constant of so many bytes may be kept in two layouts.
 const SMALL: u64 = 1 << 10;
 
 /// The number of axes of the results of an operator.
@@ -35,26 +36,17 @@ pub(crate) fn rank_of(cx: &Cx<'_>, op: OpId) -> Option<usize> {
     cx.graph().op(op).results().iter().flatten().next().and_then(|result| cx.dims(*result)).map(<[_]>::len)
 }
 
-/// Where each axis of before is now, when axis `perm[i]` becomes axis `i`.
-pub(crate) fn inverse(perm: &[usize]) -> Vec<usize> {
-    let mut places = vec![0; perm.len()];
-    for (place, axis) in perm.iter().enumerate() {
-        places[*axis] = place;
-    }
-    places
-}
-
 impl Carrier {
-    /// The operator whose results have axis `perm[i]` of the results of `root` as axis `i`; `None` where there is none.
-    pub(crate) fn of(cx: &Cx<'_>, root: OpId, perm: &[usize]) -> Option<Self> {
+    /// The operator whose results are those of `root` in another layout; `None` where there is none.
+    pub(crate) fn of(cx: &Cx<'_>, root: OpId, layout: &Layout) -> Option<Self> {
         let data = cx.graph().op(root);
-        let order = Order { cx, data, perm, places: inverse(perm) };
+        let order = Arranged { cx, data, layout };
         if data.op().is_elementwise() {
             return order.elementwise();
         }
         if data.op().broadcasts() {
             let operands = data.operands().iter().map(|value| order.broadcast((*value)?)).collect::<Option<_>>()?;
-            return Some(Self { op: data.op().clone(), operands });
+            return order.some_moved(operands);
         }
         match data.op() {
             Op::Concat(Concat { axis }) => {
@@ -79,9 +71,10 @@ impl Carrier {
                 let axis = if order.is_per_axis()? { order.axis(dequantize.axis)? } else { dequantize.axis };
                 order.first(DequantizeLinear { axis, ..dequantize.clone() })
             }
-            Op::Tile(_) => order.by_axis(1),
+            Op::MatMul(_) => order.product(),
+            Op::Tile(_) => order.by_axis(1, 1),
             Op::Pad(_) if data.operand(3).is_some() => order.axes(3),
-            Op::Pad(_) => order.by_axis(1),
+            Op::Pad(_) => order.by_axis(1, 0),
             Op::Slice(_) => order.slice(),
             Op::Resize(resize) => order.resize(resize),
             op => {
@@ -92,25 +85,28 @@ impl Carrier {
     }
 }
 
-/// The operator, and the order that its axes are to come in.
-struct Order<'c, 'm> {
+/// The operator, and the layout that its results are to come in.
+struct Arranged<'c, 'm> {
     cx: &'c Cx<'m>,
     data: &'m OpData,
-    perm: &'c [usize],
-    places: Vec<usize>,
+    layout: &'c Layout,
 }
 
-impl Order<'_, '_> {
+impl Arranged<'_, '_> {
+    fn rank(&self) -> usize {
+        self.layout.rank()
+    }
+
     fn axis(&self, axis: i64) -> Option<i64> {
-        InferCx::axis(axis, self.perm.len()).ok().map(|axis| self.places[axis] as i64)
+        InferCx::axis(axis, self.rank()).ok().map(|axis| self.layout.place(axis) as i64)
     }
 
     /// An operand that has every axis of the result.
     fn moved(&self, value: ValueId) -> Option<Carried> {
-        (self.cx.dims(value)?.len() == self.perm.len() && self.may_move(value)).then_some(Carried::Moved(value))
+        (self.cx.dims(value)?.len() == self.rank() && self.may_move(value)).then_some(Carried::Moved(value))
     }
 
-    /// Whether a value can be had in another order without being kept in both, where it is a large constant.
+    /// Whether a value can be had in another layout without being kept in both, where it is a large constant.
     fn may_move(&self, value: ValueId) -> bool {
         self.cx.constant(value).is_none_or(|tensor| tensor.byte_len() <= SMALL || self.cx.single_use(value))
     }
@@ -118,16 +114,24 @@ impl Order<'_, '_> {
     /// An operand that is repeated along the axes that it lacks.
     fn broadcast(&self, value: ValueId) -> Option<Carried> {
         let dims = self.cx.dims(value)?;
-        if dims.iter().all(|dim| dim.is(1)) && dims.len() <= self.perm.len() {
+        let ones = dims.iter().all(|dim| dim.is(1)) && dims.len() <= self.rank();
+        let lacks_what_changes = dims.len() < self.rank() || self.cx.constant(value).is_some();
+        if ones || lacks_what_changes && dims.len() <= self.rank() && self.layout.keeps_last(dims.len()) {
             return Some(Carried::Kept(Some(value)));
         }
-        if dims.len() >= self.perm.len() {
+        if dims.len() >= self.rank() {
             return self.moved(value);
         }
         let tensor = self.cx.constant(value).filter(|_| self.may_move(value))?;
-        let mut shape = vec![1; self.perm.len() - dims.len()];
+        let mut shape = vec![1; self.rank() - dims.len()];
         shape.extend_from_slice(tensor.shape());
-        Some(Carried::Widened(value, tensor.reshaped(shape).ok()?))
+        Some(Carried::Filled(value, tensor.reshaped(shape).ok()?))
+    }
+
+    /// Where no operand comes in the other layout, nothing makes the result come in it.
+    fn some_moved(&self, operands: SmallVec<[Carried; 4]>) -> Option<Carrier> {
+        let moved = operands.iter().any(|operand| matches!(operand, Carried::Moved(_) | Carried::Filled(..)));
+        moved.then(|| Carrier { op: self.data.op().clone(), operands })
     }
 
     /// The first operand is moved, the others stay.
@@ -146,6 +150,19 @@ impl Order<'_, '_> {
         self.first(self.data.op().clone())
     }
 
+    /// The matrices are the last two axes; the others are broadcast. Products of two matrices alone are left to become Gemm.
+    fn product(&self) -> Option<Carrier> {
+        let (a, b) = (self.data.operand(0)?, self.data.operand(1)?);
+        let ranks = [self.cx.dims(a)?.len(), self.cx.dims(b)?.len()];
+        if self.rank() < 3 || ranks.iter().any(|rank| *rank < 2) || !self.layout.keeps_last(2) {
+            return None;
+        }
+        let factor = |value: ValueId, rank: usize| {
+            if rank == self.rank() { self.moved(value) } else { self.broadcast(value) }
+        };
+        self.some_moved([factor(a, ranks[0])?, factor(b, ranks[1])?].into_iter().collect())
+    }
+
     /// Whether the scale of a quantisation has an element for each index along an axis.
     fn is_per_axis(&self) -> Option<bool> {
         Some(!self.cx.dims(self.data.operand(1)?)?.iter().all(|dim| dim.is(1)))
@@ -160,15 +177,14 @@ impl Order<'_, '_> {
         Some(carrier)
     }
 
-    /// The operand in this slot has one entry an axis, or several runs of such entries.
-    fn by_axis(&self, slot: usize) -> Option<Carrier> {
+    /// The operand in this slot has one entry an axis, or several runs of such entries; `unit` leaves an axis as it is.
+    fn by_axis(&self, slot: usize, unit: i64) -> Option<Carrier> {
         let entries = self.cx.ints(self.data.operand(slot)?)?;
-        if entries.len() % self.perm.len() != 0 {
+        if entries.len() % self.rank() != 0 {
             return None;
         }
-        let moved: Vec<i64> =
-            entries.chunks(self.perm.len()).flat_map(|run| self.perm.iter().map(|axis| run[*axis])).collect();
-        self.written(slot, &moved)
+        let runs = entries.chunks(self.rank());
+        self.written(slot, &runs.flat_map(|run| self.layout.arranged(run, &unit)).collect::<Vec<_>>())
     }
 
     /// The operand in this slot lists axes; without it all of them are meant.
@@ -192,14 +208,15 @@ impl Order<'_, '_> {
     }
 
     fn resize(&self, resize: &Resize) -> Option<Carrier> {
+        // Engines interpolate along the last axes only, and not for every number of axes.
+        let order = self.layout.order()?;
         if self.data.operand(1).is_some_and(|roi| self.cx.constant(roi).is_none_or(|roi| !roi.is_empty())) {
             return None;
         }
-        // Engines interpolate along the last axes only.
         let (from, to) = (self.cx.dims(self.data.operand(0)?)?, self.cx.dims(self.data.result(0)?)?);
-        let trailing = |place: usize| place + 2 >= self.perm.len();
-        let stays = |place: usize| from[self.perm[place]].same(&to[self.perm[place]]);
-        if resize.mode != ResizeMode::Nearest && !(0..self.perm.len()).all(|place| trailing(place) || stays(place)) {
+        let trailing = |place: usize| place + 2 >= order.len();
+        let stays = |place: usize| from[order[place]].same(&to[order[place]]);
+        if resize.mode != ResizeMode::Nearest && !(0..order.len()).all(|place| trailing(place) || stays(place)) {
             return None;
         }
         if !resize.axes.is_empty() {
@@ -207,10 +224,10 @@ impl Order<'_, '_> {
             return self.first(Resize { axes, ..resize.clone() });
         }
         match (self.data.operand(2), self.data.operand(3)) {
-            (None, Some(_)) => self.by_axis(3),
+            (None, Some(_)) => self.by_axis(3, 1),
             (Some(scales), None) => {
-                let scales = self.cx.constant(scales)?.to_f64().filter(|scales| scales.len() == self.perm.len())?;
-                let moved: Vec<f32> = self.perm.iter().map(|axis| scales[*axis] as f32).collect();
+                let scales = self.cx.constant(scales)?.to_f64().filter(|scales| scales.len() == order.len())?;
+                let moved: Vec<f32> = order.iter().map(|axis| scales[*axis] as f32).collect();
                 let mut carrier = self.first(resize.clone())?;
                 carrier.operands[2] =
                     Carried::Written(Tensor::from_slice([moved.len() as u64].as_slice(), &moved).ok()?);

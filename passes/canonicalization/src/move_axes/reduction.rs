@@ -1,10 +1,10 @@
 //! Reads what a reduction drops from the other side of a transpose.
 
 use edgesmith_ir::op::Transpose;
-use edgesmith_ir::{InferCx, OpId, OpKind, Tensor, ValueId};
+use edgesmith_ir::{InferCx, OpId, OpKind, Tensor};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
-use super::carrier::inverse;
+use super::layout::inverse;
 use crate::merge_reduction_axes::Forms;
 use crate::merge_transposes::permutation;
 
@@ -58,18 +58,6 @@ fn dropped_axes(cx: &Cx<'_>, reduction: OpId, perm: &[usize]) -> Option<Vec<i64>
 }
 
 /// Whether an operator makes the same of a value, without one operator more, when axis `perm[i]` of the value becomes axis `i`.
-pub(super) fn is_indifferent(cx: &Cx<'_>, reader: OpId, value: ValueId, perm: &[usize]) -> bool {
-    let regroups = || {
-        matches!(
-            cx.graph().op(reader).op().kind(),
-            OpKind::Reshape | OpKind::Flatten | OpKind::Squeeze | OpKind::Unsqueeze
-        ) && cx.graph().op(reader).operand(0) == Some(value)
-            && moves_ones_only(cx, value, perm)
-    };
-    dropped_axes(cx, reader, perm).is_some() || regroups()
-}
-
-/// Whether the elements stay in their order, because only axes of one index are moved past others.
-fn moves_ones_only(cx: &Cx<'_>, value: ValueId, perm: &[usize]) -> bool {
-    cx.dims(value).is_some_and(|dims| perm.iter().filter(|axis| !dims[**axis].is(1)).is_sorted())
+pub(super) fn absorbs(cx: &Cx<'_>, reduction: OpId, perm: &[usize]) -> bool {
+    dropped_axes(cx, reduction, perm).is_some()
 }

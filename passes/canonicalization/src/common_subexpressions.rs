@@ -2,12 +2,15 @@
 
 use std::collections::hash_map::Entry;
 
-use edgesmith_ir::{Attribute, DType, Def, Dim, GraphId, Model, Op, OpId, OriginId, TensorId, ValueId};
+use edgesmith_ir::{Attribute, DType, Dim, GraphId, Model, Op, OpId, OriginId, ValueId};
 use edgesmith_pass::Event;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
-type Key = (Op, SmallVec<[Option<ValueId>; 4]>);
+use crate::repeated_in_regions::{Before, constants_of, share};
+
+/// An operator on operands.
+pub(crate) type Key = (Op, SmallVec<[Option<ValueId>; 4]>);
 
 /// The element type, the dims and the elements of a tensor of sizes.
 type Sizes = (DType, Vec<Dim>, Vec<Dim>);
@@ -22,11 +25,12 @@ fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -
     let Ok(order) = model.graph(graph_id).topological() else { return 0 };
     let mut seen: FxHashMap<Key, OpId> = FxHashMap::default();
     let mut sized: FxHashMap<Sizes, OpId> = FxHashMap::default();
-    let mut merged = 0;
+    let (mut merged, mut constants) = (0, None);
     for op in order {
         let data = model.graph(graph_id).op(op);
         if !data.regions().is_empty() {
-            merged += share_with_regions(model, graph_id, op, &seen, tell);
+            let constants = constants.get_or_insert_with(|| constants_of(model, graph_id));
+            merged += share(model, graph_id, op, Before { seen: &seen, constants }, tell);
             continue;
         }
         if !may_merge(data.op()) {
@@ -73,119 +77,19 @@ fn sizes(model: &Model, graph_id: GraphId, op: OpId) -> Option<Sizes> {
 }
 
 /// Whether an operator without regions computes the same whenever it computes the same of the same.
-fn may_merge(op: &Op) -> bool {
+pub(crate) fn may_merge(op: &Op) -> bool {
     !op.is_random() && !holds_graph(op)
 }
 
-fn key(op: &Op, mut operands: SmallVec<[Option<ValueId>; 4]>) -> Key {
+/// What equal computations have in common; where operands commute, in whatever order they stand.
+pub(crate) fn key(op: &Op, mut operands: SmallVec<[Option<ValueId>; 4]>) -> Key {
     if op.is_commutative() {
         operands.sort();
     }
     (op.clone(), operands)
 }
 
-/// What the regions of an operator compute once more is read from outside. `seen` is what was computed before the operator.
-fn share_with_regions(
-    model: &mut Model,
-    graph_id: GraphId,
-    owner: OpId,
-    seen: &FxHashMap<Key, OpId>,
-    tell: &mut dyn FnMut(Event),
-) -> u64 {
-    let data = model.graph(graph_id).op(owner);
-    if matches!(data.op(), Op::Call(_)) {
-        return 0;
-    }
-    let mut merged = 0;
-    for region in data.regions().to_vec() {
-        let Ok(order) = model.graph(region).topological() else { continue };
-        let mut outside = Outside::of(model, graph_id, owner, region);
-        for op in order {
-            let inner = model.graph(region).op(op);
-            if !inner.regions().is_empty() || !may_merge(inner.op()) {
-                continue;
-            }
-            let operands = inner.operands().iter().map(|value| match value {
-                Some(value) => outside.of_value(model, region, *value).map(Some),
-                None => Some(None),
-            });
-            let Some(operands) = operands.collect::<Option<SmallVec<_>>>() else { continue };
-            let Some(first) = seen.get(&key(inner.op(), operands)).copied() else { continue };
-            // A result of the region must be made in it.
-            let wanted: Vec<(usize, ValueId)> =
-                inner.results().iter().enumerate().filter_map(|(slot, value)| Some((slot, (*value)?))).collect();
-            let stays = |value: ValueId| {
-                model.graph(region).value(value).is_output() || model.graph(region).value(value).is_pinned()
-            };
-            let made = |slot: usize| model.graph(graph_id).op(first).result(slot);
-            if wanted.iter().any(|(slot, value)| stays(*value) || made(*slot).is_none()) {
-                continue;
-            }
-            let (site, from) = (model.op_label(region, op), data_origin(model, region, op));
-            let into = Some(data_origin(model, graph_id, first));
-            for (slot, value) in wanted {
-                let Some(outer) = model.graph(graph_id).op(first).result(slot) else { continue };
-                let captured = capture(model, graph_id, owner, region, outer);
-                model.graph_mut(region).replace_uses(value, captured);
-                outside.values.insert(captured, outer);
-            }
-            model.graph_mut(region).erase_op(op);
-            tell(Event { rule: crate::SUBEXPRESSIONS.name, site, from: smallvec![from], into });
-            merged += 1;
-        }
-    }
-    merged
-}
-
-/// What the values of a region are in the graph around it.
-struct Outside {
-    values: FxHashMap<ValueId, ValueId>,
-    constants: FxHashMap<TensorId, ValueId>,
-}
-
-impl Outside {
-    fn of(model: &Model, graph_id: GraphId, owner: OpId, region: GraphId) -> Self {
-        let (graph, inputs) = (model.graph(graph_id), model.graph(region).inputs());
-        let captures = graph.op(owner).captures();
-        let inner = &inputs[inputs.len().saturating_sub(captures.len())..];
-        let values = inner.iter().zip(captures).filter_map(|(inner, outer)| Some((*inner, (*outer)?)));
-        let constants = graph.values().filter_map(|(id, value)| match value.def() {
-            Def::Constant(tensor) => Some((tensor, id)),
-            _ => None,
-        });
-        Self { values: values.collect(), constants: constants.collect() }
-    }
-
-    fn of_value(&self, model: &Model, region: GraphId, value: ValueId) -> Option<ValueId> {
-        match model.graph(region).value(value).def() {
-            Def::Constant(tensor) => self.constants.get(&tensor).copied(),
-            _ => self.values.get(&value).copied(),
-        }
-    }
-}
-
-/// The input of a region that captures a value of the graph around it, which is made where there is none.
-fn capture(model: &mut Model, graph_id: GraphId, owner: OpId, region: GraphId, outer: ValueId) -> ValueId {
-    let data = model.graph(graph_id).op(owner);
-    if let Some(at) = data.captures().iter().position(|value| *value == Some(outer)) {
-        let inputs = model.graph(region).inputs();
-        return inputs[inputs.len() - data.captures().len() + at];
-    }
-    let regions = data.regions().to_vec();
-    let value = model.graph(graph_id).value(outer);
-    let (name, ty) = (value.name().clone(), value.ty().clone());
-    model.graph_mut(graph_id).push_capture(owner, outer);
-    let mut found = outer;
-    for other in regions {
-        let input = model.graph_mut(other).add_input(name.clone(), ty.clone(), None);
-        if other == region {
-            found = input;
-        }
-    }
-    found
-}
-
-fn data_origin(model: &Model, graph: GraphId, op: OpId) -> OriginId {
+pub(crate) fn data_origin(model: &Model, graph: GraphId, op: OpId) -> OriginId {
     model.graph(graph).op(op).origin()
 }
 

@@ -25,6 +25,7 @@ mod remove_neutral_operand;
 mod remove_no_op;
 mod remove_zero_bias;
 mod remove_zero_state;
+mod repeated_in_regions;
 mod resolve_cast_like;
 mod resolve_reshape;
 mod shorten_shape;

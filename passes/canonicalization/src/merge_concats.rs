@@ -1,10 +1,10 @@
 //! Makes one concatenation of several along the same axis.
 
 use edgesmith_ir::op::Concat;
-use edgesmith_ir::{InferCx, OpId, OpKind, ValueId};
+use edgesmith_ir::{InferCx, OpId, OpKind, User, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
 
-/// `Concat(Concat(a, b), c)` where nobody else reads the inner one.
+/// `Concat(Concat(a, b), c)`, to any depth, where nobody else reads the inner ones.
 pub(crate) struct MergeConcats;
 
 impl Rewrite for MergeConcats {
@@ -15,27 +15,45 @@ impl Rewrite for MergeConcats {
     const MANUAL: &'static str = include_str!("../manual/merge-concats.md");
 
     fn rewrite(&self, cx: &Cx<'_>, root: OpId) -> Match<Patch> {
-        let outer = cx.op::<Concat>(root)?;
-        let output = outer.data.result(0).ok_or(Miss::NoMatch)?;
-        let rank = cx.dims(output).ok_or(Miss::NoMatch)?.len();
-        let same_axis = |value: ValueId| {
-            let inner = cx.producer::<Concat>(value).ok()?;
-            (cx.single_use(value) && InferCx::axis(inner.axis, rank).ok() == InferCx::axis(outer.axis, rank).ok())
-                .then(|| inner.data.operands())
+        let output = cx.op::<Concat>(root)?.data.result(0).ok_or(Miss::NoMatch)?;
+        let axis = axis_of(cx, root).ok_or(Miss::NoMatch)?;
+        let part_of = |value: ValueId| {
+            let inner = cx.graph().producer(value)?;
+            (cx.single_use(value) && axis_of(cx, inner) == Some(axis)).then_some(inner)
         };
-        let mut parts: Vec<Option<Wire>> = Vec::new();
-        for value in outer.data.operands() {
-            match value.and_then(same_axis) {
-                Some(inner) => parts.extend(inner.iter().map(|part| part.map(Wire::from))),
+        // The outermost takes all in at once: one by one, a chain would be copied again at each of its links.
+        let reader = cx.graph().value(output).uses().first().and_then(|reading| match reading.user {
+            User::Op(op) => axis_of(cx, op),
+            User::Output => None,
+        });
+        if reader == Some(axis) && cx.single_use(output) {
+            return Err(Miss::NoMatch);
+        }
+        let (mut parts, mut merges): (Vec<Option<Wire>>, bool) = (Vec::new(), false);
+        let mut rest: Vec<Option<ValueId>> = cx.graph().op(root).operands().iter().rev().copied().collect();
+        while let Some(value) = rest.pop() {
+            match value.and_then(part_of) {
+                Some(inner) => {
+                    merges = true;
+                    cx.look_at(inner);
+                    rest.extend(cx.graph().op(inner).operands().iter().rev());
+                }
                 None => parts.push(value.map(Wire::from)),
             }
         }
-        if parts.len() == outer.data.operands().len() {
+        if !merges {
             return Err(Miss::NoMatch);
         }
         let mut patch = Patch::new(cx);
-        let merged = patch.insert((*outer).clone(), parts);
+        let merged = patch.insert(Concat { axis: axis as i64 }, parts);
         patch.redefine(output, merged);
         Ok(patch)
     }
+}
+
+/// The axis of a concatenation.
+fn axis_of(cx: &Cx<'_>, op: OpId) -> Option<usize> {
+    let concat = cx.graph().view::<Concat>(op)?;
+    let rank = cx.dims(concat.data.result(0)?)?.len();
+    InferCx::axis(concat.axis, rank).ok()
 }

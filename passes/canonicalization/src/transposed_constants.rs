@@ -3,7 +3,7 @@
 use edgesmith_ir::op::Gemm;
 use edgesmith_ir::{DType, Def, GraphId, Model, Op, OpId, Tensor, TensorData, TensorId, User, ValueId};
 use edgesmith_pass::Event;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::smallvec;
 
 /// So many bytes are worth an operator's flag.
@@ -23,7 +23,7 @@ struct Sketch {
 }
 
 fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -> u64 {
-    let mut kept: FxHashMap<Sketch, Vec<(ValueId, TensorId)>> = FxHashMap::default();
+    let mut kept: FxHashMap<Sketch, Vec<(ValueId, TensorId, bool)>> = FxHashMap::default();
     let constants: Vec<(ValueId, TensorId)> = model
         .graph(graph_id)
         .values()
@@ -35,15 +35,19 @@ fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -
     let mut merged = 0;
     for (value, id) in constants {
         let Some(sketch) = sketch(model.tensor(id)) else { continue };
+        // Only what products alone read can go: where neither is, their elements need not be compared.
+        let may_go = products(model, graph_id, value).is_some();
         let candidates = kept.entry(sketch).or_default();
-        let twin = candidates.iter().copied().find(|(_, other)| are_transposed(model.tensor(*other), model.tensor(id)));
-        let Some((twin, _)) = twin else {
-            candidates.push((value, id));
-            continue;
-        };
-        // Either may go, where only products read it.
-        if turn(model, graph_id, value, twin, tell) || turn(model, graph_id, twin, value, tell) {
-            merged += 1;
+        let twin = candidates.iter().position(|(_, other, other_may_go)| {
+            (may_go || *other_may_go) && are_transposed(model.tensor(*other), model.tensor(id))
+        });
+        match twin {
+            Some(at) if may_go => merged += u64::from(turn(model, graph_id, value, candidates[at].0, tell)),
+            Some(at) => {
+                let (twin, ..) = std::mem::replace(&mut candidates[at], (value, id, may_go));
+                merged += u64::from(turn(model, graph_id, twin, value, tell));
+            }
+            None => candidates.push((value, id, may_go)),
         }
     }
     merged
@@ -71,23 +75,27 @@ fn are_transposed(a: &Tensor, b: &Tensor) -> bool {
             .all(|at| a[at * width..][..width] == b[(at % columns * rows + at / columns) * width..][..width])
 }
 
-/// Lets the products that read `from` read `to` transposed; does nothing where anything else reads `from`.
-fn turn(model: &mut Model, graph_id: GraphId, from: ValueId, to: ValueId, tell: &mut dyn FnMut(Event)) -> bool {
+/// The products that read a constant, with what they are when they read it transposed; `None` where anything else reads it.
+fn products(model: &Model, graph_id: GraphId, value: ValueId) -> Option<Vec<(OpId, usize, Gemm)>> {
     let graph = model.graph(graph_id);
-    let row = graph.value(from);
+    let row = graph.value(value);
     if row.is_pinned() || row.is_output() {
-        return false;
+        return None;
     }
     let turned = row.uses().iter().map(|reading| match reading.user {
         User::Op(op) => Some((op, reading.slot as usize, turned(graph.op(op).op(), reading.slot as usize)?)),
         User::Output => None,
     });
-    let Some(turned) = turned.collect::<Option<Vec<(OpId, usize, Gemm)>>>() else { return false };
+    let turned = turned.collect::<Option<Vec<(OpId, usize, Gemm)>>>()?;
     // An operator that reads it twice would be turned once.
-    if turned.iter().enumerate().any(|(at, (op, ..))| turned[..at].iter().any(|(other, ..)| other == op)) {
-        return false;
-    }
-    for (op, slot, gemm) in turned {
+    let operators: FxHashSet<OpId> = turned.iter().map(|(op, ..)| *op).collect();
+    (operators.len() == turned.len()).then_some(turned)
+}
+
+/// Lets the products that read `from` read `to` transposed.
+fn turn(model: &mut Model, graph_id: GraphId, from: ValueId, to: ValueId, tell: &mut dyn FnMut(Event)) -> bool {
+    let Some(products) = products(model, graph_id, from) else { return false };
+    for (op, slot, gemm) in products {
         let (site, origin) = (model.op_label(graph_id, op), model.graph(graph_id).op(op).origin());
         tell(Event { rule: crate::TRANSPOSED.name, site, from: smallvec![origin], into: Some(origin) });
         let graph = model.graph_mut(graph_id);

@@ -40,46 +40,46 @@ impl Carrier {
     /// The operator whose results are those of `root` in another layout; `None` where there is none.
     pub(crate) fn of(cx: &Cx<'_>, root: OpId, layout: &Layout) -> Option<Self> {
         let data = cx.graph().op(root);
-        let order = Arranged { cx, data, layout };
+        let arranged = Arranged { cx, data, layout };
         if data.op().is_elementwise() {
-            return order.elementwise();
+            return arranged.elementwise();
         }
         if data.op().broadcasts() {
-            let operands = data.operands().iter().map(|value| order.broadcast((*value)?)).collect::<Option<_>>()?;
-            return order.some_moved(operands);
+            let operands = data.operands().iter().map(|value| arranged.broadcast((*value)?)).collect::<Option<_>>()?;
+            return arranged.some_moved(operands);
         }
         match data.op() {
             Op::Concat(Concat { axis }) => {
-                let operands = data.operands().iter().map(|value| order.moved((*value)?)).collect::<Option<_>>()?;
-                Some(Self { op: Concat { axis: order.axis(*axis)? }.into(), operands })
+                let operands = data.operands().iter().map(|value| arranged.moved((*value)?)).collect::<Option<_>>()?;
+                Some(Self { op: Concat { axis: arranged.axis(*axis)? }.into(), operands })
             }
-            Op::Split(split) => order.first(Split { axis: order.axis(split.axis)?, ..split.clone() }),
-            Op::Softmax(softmax) => order.first(Softmax { axis: order.axis(softmax.axis)? }),
-            Op::LogSoftmax(softmax) => order.first(LogSoftmax { axis: order.axis(softmax.axis)? }),
-            Op::Hardmax(hardmax) => order.first(Hardmax { axis: order.axis(hardmax.axis)? }),
+            Op::Split(split) => arranged.first(Split { axis: arranged.axis(split.axis)?, ..split.clone() }),
+            Op::Softmax(softmax) => arranged.first(Softmax { axis: arranged.axis(softmax.axis)? }),
+            Op::LogSoftmax(softmax) => arranged.first(LogSoftmax { axis: arranged.axis(softmax.axis)? }),
+            Op::Hardmax(hardmax) => arranged.first(Hardmax { axis: arranged.axis(hardmax.axis)? }),
             Op::ArgMax(search) if search.keepdims => {
-                order.first(ArgMax { axis: order.axis(search.axis)?, ..search.clone() })
+                arranged.first(ArgMax { axis: arranged.axis(search.axis)?, ..search.clone() })
             }
             Op::ArgMin(search) if search.keepdims => {
-                order.first(ArgMin { axis: order.axis(search.axis)?, ..search.clone() })
+                arranged.first(ArgMin { axis: arranged.axis(search.axis)?, ..search.clone() })
             }
             Op::QuantizeLinear(quantize) if quantize.block_size == 0 => {
-                let axis = if order.is_per_axis()? { order.axis(quantize.axis)? } else { quantize.axis };
-                order.first(QuantizeLinear { axis, ..quantize.clone() })
+                let axis = if arranged.is_per_axis()? { arranged.axis(quantize.axis)? } else { quantize.axis };
+                arranged.first(QuantizeLinear { axis, ..quantize.clone() })
             }
             Op::DequantizeLinear(dequantize) if dequantize.block_size == 0 => {
-                let axis = if order.is_per_axis()? { order.axis(dequantize.axis)? } else { dequantize.axis };
-                order.first(DequantizeLinear { axis, ..dequantize.clone() })
+                let axis = if arranged.is_per_axis()? { arranged.axis(dequantize.axis)? } else { dequantize.axis };
+                arranged.first(DequantizeLinear { axis, ..dequantize.clone() })
             }
-            Op::MatMul(_) => order.product(),
-            Op::Tile(_) => order.by_axis(1, 1),
-            Op::Pad(_) if data.operand(3).is_some() => order.axes(3),
-            Op::Pad(_) => order.by_axis(1, 0),
-            Op::Slice(_) => order.slice(),
-            Op::Resize(resize) => order.resize(resize),
+            Op::MatMul(_) => arranged.product(),
+            Op::Tile(_) => arranged.by_axis(1, 1),
+            Op::Pad(_) if data.operand(3).is_some() => arranged.axes(3),
+            Op::Pad(_) => arranged.by_axis(1, 0),
+            Op::Slice(_) => arranged.slice(),
+            Op::Resize(resize) => arranged.resize(resize),
             op => {
                 let keeps = Forms::of(op).is_some_and(|forms| forms.keeping == *op);
-                if keeps { order.axes(1) } else { None }
+                if keeps { arranged.axes(1) } else { None }
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Moves changes of layout, transposes and axes of one index, to where they meet others and go.
 
 mod carrier;
+mod islands;
 mod layout;
+mod neighbours;
 mod plan;
 mod reduction;
 
@@ -11,6 +13,7 @@ use rustc_hash::FxHashMap;
 
 use carrier::{Carried, Carrier};
 use layout::Layout;
+use neighbours::Kind;
 pub(crate) use reduction::FoldTransposeIntoReduction;
 
 /// The operators to move, and the layout that their results are to come in.
@@ -19,7 +22,7 @@ struct Chosen(FxHashMap<(GraphId, OpId), Layout>);
 
 impl Chosen {
     /// What is worth moving to layouts of one kind; `None` when nothing is.
-    fn choose(model: &Model, kind: plan::Kind) -> Option<Self> {
+    fn choose(model: &Model, kind: Kind) -> Option<Self> {
         let mut chosen = FxHashMap::default();
         for graph in model.open_graphs() {
             plan::choose(model, graph, kind, &mut chosen);
@@ -62,7 +65,7 @@ pub(crate) struct MoveTransposes(Chosen);
 impl MoveTransposes {
     /// The rule for what is worth moving; `None` when nothing is.
     pub(crate) fn choose(model: &Model) -> Option<Self> {
-        Chosen::choose(model, plan::Kind::Permuted).map(Self)
+        Chosen::choose(model, Kind::Permuted).map(Self)
     }
 }
 
@@ -86,7 +89,7 @@ pub(crate) struct MoveUnitAxes(Chosen);
 impl MoveUnitAxes {
     /// The rule for what is worth moving; `None` when nothing is.
     pub(crate) fn choose(model: &Model) -> Option<Self> {
-        Chosen::choose(model, plan::Kind::Widened).map(Self)
+        Chosen::choose(model, Kind::Widened).map(Self)
     }
 }
 

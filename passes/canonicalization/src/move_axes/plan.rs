@@ -5,49 +5,24 @@
 //! fewest changes is a minimum cut (D. M. Greig, B. T. Porteous, A. H. Seheult, "Exact maximum a posteriori estimation for binary
 //! images", 1989, section 2), in which one change serves all readers of a value.
 
-use edgesmith_ir::op::Transpose;
-use edgesmith_ir::{Dim, GraphId, Model, OpId, OpKind, User, ValueId};
-use edgesmith_rewrite::Cx;
+use edgesmith_ir::{Dim, GraphId, Model, OpId};
 use petgraph::algo::ford_fulkerson;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::unionfind::UnionFind;
 use petgraph::visit::EdgeRef;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::carrier::{Carried, Carrier, rank_of};
-use super::layout::{Layout, added_axes, inverse};
-use super::reduction::absorbs;
-use crate::merge_reshapes::REGROUPING;
-use crate::merge_transposes::permutation;
+use super::carrier::Carrier;
+use super::islands::{Island, islands, view};
+use super::layout::Layout;
+use super::neighbours::{End, Kind, Neighbours, Side};
 
 /// So many layouts are tried for an island at most.
 const LAYOUTS: usize = 4;
 /// Where operators times changes of layout are more than this, an island is moved whole or not at all.
 const CUT: usize = 1 << 22;
-/// No island is widened to more axes than this: engines for devices know no more in products, or are slow with them.
-const WIDEST: usize = 4;
 /// A capacity that no cut can afford.
 const NEVER: u32 = u32::MAX / 2;
-
-/// The layouts that are tried.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    /// Axes in another order: transposes are saved.
-    Permuted,
-    /// Axes of one index more: Squeeze, Unsqueeze and their kin are saved.
-    Widened,
-}
-
-impl Kind {
-    /// Whether operators of this kind change layouts of this kind.
-    fn is_changed_by(self, kind: OpKind) -> bool {
-        match self {
-            Kind::Permuted => kind == OpKind::Transpose,
-            Kind::Widened => REGROUPING.contains(&kind),
-        }
-    }
-}
 
 /// Adds the carriers of a graph that are worth moving, and the layout to move them to.
 pub(super) fn choose(model: &Model, id: GraphId, kind: Kind, chosen: &mut FxHashMap<(GraphId, OpId), Layout>) {
@@ -72,63 +47,6 @@ pub(super) fn choose(model: &Model, id: GraphId, kind: Kind, chosen: &mut FxHash
     }
 }
 
-/// Carriers that share values.
-struct Island {
-    ops: Vec<OpId>,
-    rank: usize,
-    /// The values that they make, and those that they would read in another layout; constants apart.
-    values: Vec<ValueId>,
-}
-
-fn view(model: &Model, id: GraphId, op: OpId) -> Cx<'_> {
-    Cx::new(model, id, op, "move-axes")
-}
-
-/// The values that a carrier would read in another layout, constants apart, and those that it makes.
-fn values_of(cx: &Cx<'_>, op: OpId, rank: usize) -> Option<SmallVec<[ValueId; 4]>> {
-    let carrier = Carrier::of(cx, op, &Layout::unchanged(rank))?;
-    let moved = carrier.operands.iter().filter_map(|operand| match operand {
-        Carried::Moved(value) if cx.constant(*value).is_none() => Some(*value),
-        _ => None,
-    });
-    Some(moved.chain(cx.graph().op(op).results().iter().flatten().copied()).collect())
-}
-
-fn islands(model: &Model, id: GraphId) -> Vec<Island> {
-    let graph = model.graph(id);
-    let (mut carriers, mut touched): (Vec<(OpId, usize)>, FxHashMap<ValueId, usize>) = Default::default();
-    let mut together = UnionFind::new(graph.op_rows());
-    let mut values = Vec::new();
-    for (op, _) in graph.ops() {
-        let cx = view(model, id, op);
-        let Some(rank) = rank_of(&cx, op).filter(|rank| *rank >= 2) else { continue };
-        let Some(found) = values_of(&cx, op, rank) else { continue };
-        for value in found {
-            match touched.get(&value) {
-                Some(first) => _ = together.union(*first, carriers.len()),
-                None => {
-                    touched.insert(value, carriers.len());
-                    values.push((value, carriers.len()));
-                }
-            }
-        }
-        carriers.push((op, rank));
-    }
-    let mut islands: FxHashMap<usize, Island> = FxHashMap::default();
-    for (at, (op, rank)) in carriers.iter().enumerate() {
-        let new = || Island { ops: Vec::new(), rank: *rank, values: Vec::new() };
-        islands.entry(together.find(at)).or_insert_with(new).ops.push(*op);
-    }
-    for (value, carrier) in values {
-        if let Some(island) = islands.get_mut(&together.find(carrier)) {
-            island.values.push(value);
-        }
-    }
-    let mut islands: Vec<Island> = islands.into_values().collect();
-    islands.sort_by_key(|island| island.ops[0]);
-    islands
-}
-
 /// The layouts that the changes around an island have on its other side.
 fn layouts(model: &Model, id: GraphId, kind: Kind, island: &Island) -> Vec<Layout> {
     let mut layouts: Vec<Layout> = Vec::new();
@@ -149,110 +67,9 @@ fn layouts(model: &Model, id: GraphId, kind: Kind, island: &Island) -> Vec<Layou
     layouts
 }
 
-/// Whether an operator makes a value, or reads it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Made,
-    Read,
-}
-
-/// What stands around a value.
-struct Neighbours<'m> {
-    model: &'m Model,
-    id: GraphId,
-    value: ValueId,
-}
-
-impl<'m> Neighbours<'m> {
-    /// The operators that read the value; none for a result of the graph.
-    fn readers(&self) -> impl Iterator<Item = Option<OpId>> + use<'m> {
-        self.model.graph(self.id).value(self.value).uses().iter().map(|reading| match reading.user {
-            User::Op(op) => Some(op),
-            User::Output => None,
-        })
-    }
-
-    fn dims(&self, value: Option<ValueId>) -> Option<&'m [Dim]> {
-        self.model.graph(self.id).value(value?).ty().dims()
-    }
-
-    fn permutation(&self, op: OpId) -> Option<Vec<usize>> {
-        let transpose = self.model.graph(self.id).view::<Transpose>(op)?;
-        permutation(&transpose, self.dims(Some(self.value))?.len()).ok()
-    }
-
-    /// The layout of the value on the other side of an operator that only changes layouts of this kind.
-    fn other_side(&self, kind: Kind, op: OpId, end: End) -> Option<Layout> {
-        if kind == Kind::Permuted {
-            let perm = self.permutation(op)?;
-            return Some(Layout::permuted(&if end == End::Made { inverse(&perm) } else { perm }));
-        }
-        let data = self.model.graph(self.id).op(op);
-        let (mine, other) = match end {
-            End::Made => (data.result(0), data.operand(0)),
-            End::Read => (data.operand(0), data.result(0)),
-        };
-        if !REGROUPING.contains(&data.op().kind()) || mine != Some(self.value) {
-            return None;
-        }
-        let (dims, wide) = (self.dims(mine)?, self.dims(other)?);
-        if wide.len() > WIDEST {
-            return None;
-        }
-        Some(Layout::widened(dims.len(), &added_axes(dims, wide)?))
-    }
-
-    /// Whether an operator that regroups elements takes the change of layout in.
-    fn absorbs(&self, layout: &Layout, op: OpId, end: End) -> bool {
-        let data = self.model.graph(self.id).op(op);
-        let (Some(dims), Some(result)) = (self.dims(Some(self.value)), self.dims(data.result(0))) else { return false };
-        // One Reshape can only say one size that is not known.
-        let can_say = |dims: &[Dim]| dims.iter().filter(|dim| dim.known().is_none_or(|n| n == 0)).count() <= 1;
-        let alone = self.model.graph(self.id).value(self.value).uses().len() == 1;
-        REGROUPING.contains(&data.op().kind())
-            && layout.keeps_elements(dims)
-            && can_say(dims)
-            && can_say(result)
-            && (end == End::Made || alone && data.operand(0) == Some(self.value))
-    }
-
-    /// In which layout an operator outside of the island makes the value.
-    fn made(&self, kind: Kind, layout: &Layout, op: OpId) -> SmallVec<[Side; 2]> {
-        match self.other_side(kind, op, End::Made) {
-            Some(other) if other == *layout => [Side::New].as_slice().into(),
-            Some(_) if kind == Kind::Permuted => [Side::Old, Side::New].as_slice().into(),
-            _ if self.absorbs(layout, op, End::Made) => [Side::Old, Side::New].as_slice().into(),
-            _ => [Side::Old].as_slice().into(),
-        }
-    }
-
-    /// In which layout an operator outside of the island reads the value; `None` where that makes no difference.
-    fn read(&self, kind: Kind, layout: &Layout, op: OpId) -> Option<Side> {
-        match self.other_side(kind, op, End::Read) {
-            Some(other) if other == *layout => Some(Side::New),
-            // A transpose to a third order stays one, whatever it reads.
-            Some(_) if kind == Kind::Permuted => None,
-            _ if self.absorbs(layout, op, End::Read) => None,
-            _ if layout.order().is_some_and(|perm| absorbs(&view(self.model, self.id, op), op, &perm)) => None,
-            _ => Some(Side::Old),
-        }
-    }
-}
-
 /// The elements of a value, symbols counted as one.
 fn elements(dims: &[Dim]) -> u64 {
     dims.iter().filter_map(Dim::known).fold(1, |n, dim| n.saturating_mul(dim.unsigned_abs()))
-}
-
-/// In which layout something is made or read.
-#[derive(Clone, Copy)]
-enum Side {
-    /// In the layout of now.
-    Old,
-    /// In the other layout.
-    New,
-    /// As this carrier of the island is.
-    As(usize),
 }
 
 /// A value at which a change of layout may be needed.

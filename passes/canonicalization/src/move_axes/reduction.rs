@@ -58,6 +58,6 @@ fn dropped_axes(cx: &Cx<'_>, reduction: OpId, perm: &[usize]) -> Option<Vec<i64>
 }
 
 /// Whether an operator makes the same of a value, without one operator more, when axis `perm[i]` of the value becomes axis `i`.
-pub(super) fn absorbs(cx: &Cx<'_>, reduction: OpId, perm: &[usize]) -> bool {
+pub(super) fn drops_what_moves(cx: &Cx<'_>, reduction: OpId, perm: &[usize]) -> bool {
     dropped_axes(cx, reduction, perm).is_some()
 }

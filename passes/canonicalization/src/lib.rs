@@ -118,6 +118,7 @@ impl Ruled for Canonicalization {
             .with(merge_slices::MergeSlices)
             .with(merge_sibling_slices::MergeSiblingSlices)
             .with(merge_transposes::MergeTransposes)
+            .with(merge_transposes::MergeReshapeIntoTranspose)
             .with(move_axes::FoldTransposeIntoReduction)
             .with(resolve_reshape::ResolveReshape)
             .with(merge_reduction_axes::MergeReductionAxes)

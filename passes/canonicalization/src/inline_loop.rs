@@ -1,7 +1,7 @@
 //! Runs a loop of few iterations where it stands.
 
 use edgesmith_ir::op::{Concat, Loop, Unsqueeze};
-use edgesmith_ir::{Def, Graph, Op, OpId, OpKind, Tensor, ValueId};
+use edgesmith_ir::{Def, Graph, Op, OpId, OpKind, Tensor, ValueId, ValueType};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -71,6 +71,17 @@ impl<'m> Repeat<'m> {
         results.filter_map(|(slot, result)| Some((slot, (*result)?))).collect()
     }
 
+    /// The number of an iteration. Engines hand it over in the shape that the body declares, which need not be a scalar's.
+    fn iteration(&self, patch: &mut Patch, at: i64) -> Match<Wire> {
+        let input = self.body.inputs().first().ok_or(Miss::NoMatch)?;
+        let declared = self.body.value(*input).extra().and_then(|extra| extra.declared.as_ref());
+        match declared.and_then(ValueType::dims).map_or(0, <[_]>::len) {
+            0 => Ok(patch.constant(Tensor::scalar(at))),
+            1 => Ok(patch.constant(Tensor::from_ints(&[at]))),
+            _ => Err(Miss::NoMatch),
+        }
+    }
+
     fn not_at_all(&self, cx: &Cx<'_>) -> Match<Patch> {
         if !self.stacked().is_empty() {
             return Err(Miss::NoMatch);
@@ -86,7 +97,7 @@ impl<'m> Repeat<'m> {
 
     fn once(&self, cx: &Cx<'_>) -> Match<Patch> {
         let mut patch = Patch::new(cx);
-        let mut inputs = vec![iteration(&mut patch, 0), condition(&mut patch)?];
+        let mut inputs = vec![self.iteration(&mut patch, 0)?, condition(&mut patch)?];
         inputs.extend(self.initial.iter().chain(&self.captures).map(|value| Wire::from(*value)));
         // The condition for the next iteration, then what the results are.
         let mut outputs = vec![None];
@@ -119,7 +130,7 @@ impl<'m> Repeat<'m> {
         for at in 0..self.count {
             let mut wires = constants.clone();
             let captures = self.captures.iter().map(|value| Wire::from(*value));
-            let inputs = [iteration(&mut patch, at), go].into_iter().chain(carried).chain(captures);
+            let inputs = [self.iteration(&mut patch, at)?, go].into_iter().chain(carried).chain(captures);
             wires.extend(self.body.inputs().iter().copied().zip(inputs));
             for op in &order {
                 let data = self.body.op(*op);
@@ -198,10 +209,6 @@ impl<'m> Repeat<'m> {
         let each = order.iter().filter(|op| varies(**op, &varying)).count() + self.stacked().len();
         each * self.count as usize + self.stacked().len() <= 1 + order.len()
     }
-}
-
-fn iteration(patch: &mut Patch, at: i64) -> Wire {
-    patch.constant(Tensor::scalar(at))
 }
 
 fn condition(patch: &mut Patch) -> Match<Wire> {

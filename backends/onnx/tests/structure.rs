@@ -51,6 +51,30 @@ fn a_constant_is_written_once_in_the_outermost_common_graph() {
 }
 
 #[test]
+fn constants_that_branches_share_are_written_in_the_order_of_reading() {
+    let nodes = |p: &str, q: &str| vec![node("Mul", &["x", q], &["m"]), node("Add", &["m", p], &["s"])];
+    let own = |p: &str, q: &str| vec![floats(p, &[2], &[1.0, 2.0]), floats(q, &[2], &[3.0, 4.0])];
+    let (mut then, mut otherwise) = (branch(nodes("p", "q"), "s"), branch(nodes("u", "v"), "s"));
+    (then.initializer, otherwise.initializer) = (own("p", "q"), own("u", "v"));
+    let mut model = read(&file(17, choice(then, otherwise)));
+    // As canonicalization does: equal constants of the branches are one tensor.
+    let main = *model.entries.values().next().unwrap();
+    let (_, data) = model.graph(main).ops().next().unwrap();
+    let regions = data.regions().to_vec();
+    let constants = |model: &Model, graph| -> Vec<_> {
+        let values = model.graph(graph).values();
+        values.filter_map(|(id, _)| Some((id, model.graph(graph).constant(id)?))).collect()
+    };
+    let first = constants(&model, regions[0]);
+    for ((_, tensor), (value, _)) in first.iter().zip(constants(&model, regions[1])) {
+        model.graph_mut(regions[1]).redefine_constant(value, *tensor);
+    }
+    let written = write(&model);
+    assert_eq!(names(&main_graph(&written).initializer), ["v", "u"]);
+    assert_eq!(write(&read(&written)), written, "what was read is written as it was");
+}
+
+#[test]
 fn a_branch_returns_copies_of_what_it_takes_from_outside() {
     let then = branch(vec![node("Identity", &["x"], &["t"])], "t");
     let otherwise = branch(vec![node("Identity", &["w"], &["e"])], "e");

@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 use crate::contents::{Contents, Item};
+use crate::op::Loop;
 use crate::{DType, Def, Dim, DimEq, GraphId, Model, Name, Op, OpData, OpId, Shape, Tensor, ValueId, ValueType};
 
 /// What is known of a value.
@@ -500,9 +501,15 @@ impl Model {
             self.graph_mut(id).set_place(places[region].clone());
             self.forget_results(id);
             let formals: Vec<ValueId> = self.graph(id).inputs().to_vec();
-            for (value, fact) in formals.iter().zip(inputs.iter().chain(&captures)) {
+            for (at, (value, fact)) in formals.iter().zip(inputs.iter().chain(&captures)).enumerate() {
                 let declared = self.graph(id).value(*value).extra().and_then(|extra| extra.declared.clone());
-                let ty = declared.map_or_else(|| fact.ty.clone(), |declared| merge(&fact.ty, &declared).0);
+                let ty = match declared {
+                    Some(declared) if matches!(kind, Op::Loop(_)) && at < Loop::HEAD => {
+                        as_declared(&fact.ty, &declared)
+                    }
+                    Some(declared) => merge(&fact.ty, &declared).0,
+                    None => fact.ty.clone(),
+                };
                 self.graph_mut(id).set_type(*value, ty);
                 self.graph_mut(id).set_contents(*value, fact.known_contents());
             }
@@ -593,6 +600,17 @@ pub fn macs_of(op: &Op, operands: SmallVec<[Option<Fact>; 4]>, results: SmallVec
     let mut cx = InferCx::new(operands, results.iter().map(|_| None).collect());
     cx.results = results;
     op.macs(&cx)
+}
+
+/// What a Loop makes itself has one element. Engines hand it over in the shape that the body declares: as a scalar or as a list of
+/// one.
+fn as_declared(inferred: &ValueType, declared: &ValueType) -> ValueType {
+    match (inferred, declared) {
+        (ValueType::Tensor(made), ValueType::Tensor(taken)) if taken.shape.rank() == Some(1) => {
+            ValueType::tensor(made.dtype, Shape::of([Dim::Known(1)]))
+        }
+        _ => merge(inferred, declared).0,
+    }
 }
 
 /// The inferred type, with gaps filled from what was known before; and whether the two contradict each other.

@@ -319,6 +319,31 @@ fn a_loop_that_runs_gives_what_its_body_gives() {
 }
 
 #[test]
+fn a_body_takes_what_the_loop_makes_in_the_shape_that_it_declares() {
+    let text = |iteration: &str, condition: &str| {
+        format!(
+            "g (int64 trips, float[4,3] table) => (rows, whole)
+            {{
+              rows, whole = Loop <body = body ({iteration} i, {condition} go) => (go_on, row, same) {{
+                go_on = Identity (go)
+                row = Gather <axis = 0> (table, i)
+                same = Identity (go)
+              }}> (trips, \"\")
+            }}"
+        )
+    };
+    for (iteration, condition, row, same) in [
+        ("int64", "bool", "float[3]", "bool[]"),
+        ("int64[1]", "bool", "float[1,3]", "bool[]"),
+        ("int64", "bool[1]", "float[3]", "bool[1]"),
+        ("int64[M]", "bool", "float[1,3]", "bool[]"),
+    ] {
+        let model = inferred(&text(iteration, condition));
+        check(&model, &[("row", row), ("same", same)]);
+    }
+}
+
+#[test]
 fn scans_take_an_axis_away_and_put_one_on() {
     let model = inferred(
         "g (float[N,4] start, float[N,T,4] xs, int64[T] ids) => (state, ys, zs)

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::Entry;
 
-use edgesmith_ir::{Attribute, DType, Dim, GraphId, Model, Op, OpId, OriginId, ValueId};
+use edgesmith_ir::{DType, Dim, GraphId, Model, Op, OpId, OriginId, ValueId};
 use edgesmith_pass::Event;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
@@ -33,7 +33,7 @@ fn merge_in(model: &mut Model, graph_id: GraphId, tell: &mut dyn FnMut(Event)) -
             merged += share(model, graph_id, op, Before { seen: &seen, constants }, tell);
             continue;
         }
-        if !may_merge(data.op()) {
+        if data.op().is_random() {
             continue;
         }
         // Ids of operands suffice: equal constants were merged before, and producers come first.
@@ -76,11 +76,6 @@ fn sizes(model: &Model, graph_id: GraphId, op: OpId) -> Option<Sizes> {
     (known && symbolic).then(|| Some((ty.dtype, row.ty().dims()?.to_vec(), contents)))?
 }
 
-/// Whether an operator without regions computes the same whenever it computes the same of the same.
-pub(crate) fn may_merge(op: &Op) -> bool {
-    !op.is_random() && !holds_graph(op)
-}
-
 /// What equal computations have in common; where operands commute, in whatever order they stand.
 pub(crate) fn key(op: &Op, mut operands: SmallVec<[Option<ValueId>; 4]>) -> Key {
     if op.is_commutative() {
@@ -91,15 +86,6 @@ pub(crate) fn key(op: &Op, mut operands: SmallVec<[Option<ValueId>; 4]>) -> Key 
 
 pub(crate) fn data_origin(model: &Model, graph: GraphId, op: OpId) -> OriginId {
     model.graph(graph).op(op).origin()
-}
-
-fn holds_graph(op: &Op) -> bool {
-    match op {
-        Op::Custom(custom) => {
-            custom.attributes.iter().any(|(_, a)| matches!(a, Attribute::Graph(_) | Attribute::Graphs(_)))
-        }
-        _ => false,
-    }
 }
 
 /// Lets the readers of `second` read `first`; keeps both when both give outputs of the graph, whose names must stay.

@@ -1,15 +1,13 @@
 //! Runs a loop of few iterations where it stands.
 
 use edgesmith_ir::op::{Concat, Loop, Unsqueeze};
-use edgesmith_ir::{Def, Graph, Op, OpId, OpKind, Tensor, ValueId, ValueType};
+use edgesmith_ir::{Def, Graph, Op, OpId, OpKind, Tensor, ValueId};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName, Wire};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A Loop whose trip count and condition are known, where its iterations one after the other are no more operators.
 pub(crate) struct InlineLoop;
 
-/// The region's inputs before those that the loop carries: iteration and condition.
-const BEFORE_CARRIED: usize = 2;
 /// A loop of more iterations stays one.
 const MOST_ITERATIONS: i64 = 64;
 /// What folds to a constant of more bytes may stay to be computed.
@@ -71,15 +69,10 @@ impl<'m> Repeat<'m> {
         results.filter_map(|(slot, result)| Some((slot, (*result)?))).collect()
     }
 
-    /// The number of an iteration. Engines hand it over in the shape that the body declares, which need not be a scalar's.
-    fn iteration(&self, patch: &mut Patch, at: i64) -> Match<Wire> {
-        let input = self.body.inputs().first().ok_or(Miss::NoMatch)?;
-        let declared = self.body.value(*input).extra().and_then(|extra| extra.declared.as_ref());
-        match declared.and_then(ValueType::dims).map_or(0, <[_]>::len) {
-            0 => Ok(patch.constant(Tensor::scalar(at))),
-            1 => Ok(patch.constant(Tensor::from_ints(&[at]))),
-            _ => Err(Miss::NoMatch),
-        }
+    /// What the loop hands its body itself.
+    fn head(&self, patch: &mut Patch, at: i64) -> Match<[Wire; Loop::HEAD]> {
+        let head = Loop::head(self.body, at).map_err(|_| Miss::NoMatch)?;
+        Ok(head.map(|tensor| patch.constant(tensor)))
     }
 
     fn not_at_all(&self, cx: &Cx<'_>) -> Match<Patch> {
@@ -97,7 +90,7 @@ impl<'m> Repeat<'m> {
 
     fn once(&self, cx: &Cx<'_>) -> Match<Patch> {
         let mut patch = Patch::new(cx);
-        let mut inputs = vec![self.iteration(&mut patch, 0)?, condition(&mut patch)?];
+        let mut inputs = self.head(&mut patch, 0)?.to_vec();
         inputs.extend(self.initial.iter().chain(&self.captures).map(|value| Wire::from(*value)));
         // The condition for the next iteration, then what the results are.
         let mut outputs = vec![None];
@@ -123,14 +116,13 @@ impl<'m> Repeat<'m> {
                 constants.insert(value, patch.constant(cx.model().tensor(tensor).clone()));
             }
         }
-        let go = condition(&mut patch)?;
         let mut carried: Vec<Wire> = self.initial.iter().map(|value| Wire::from(*value)).collect();
         let mut made: Vec<Vec<Wire>> = vec![Vec::new(); self.results.len()];
         let axis = patch.constant(Tensor::from_ints(&[0]));
         for at in 0..self.count {
             let mut wires = constants.clone();
             let captures = self.captures.iter().map(|value| Wire::from(*value));
-            let inputs = [self.iteration(&mut patch, at)?, go].into_iter().chain(carried).chain(captures);
+            let inputs = self.head(&mut patch, at)?.into_iter().chain(carried).chain(captures);
             wires.extend(self.body.inputs().iter().copied().zip(inputs));
             for op in &order {
                 let data = self.body.op(*op);
@@ -178,7 +170,7 @@ impl<'m> Repeat<'m> {
     fn pays(&self, cx: &Cx<'_>, order: &[OpId]) -> bool {
         let inputs = self.body.inputs();
         let unknown = |value: &ValueId| cx.contents(*value).is_none();
-        let from_outside = self.initial.iter().chain(&self.captures).zip(&inputs[BEFORE_CARRIED.min(inputs.len())..]);
+        let from_outside = self.initial.iter().chain(&self.captures).zip(&inputs[Loop::HEAD.min(inputs.len())..]);
         let mut varying: FxHashSet<ValueId> =
             from_outside.filter(|(value, _)| unknown(value)).map(|(_, input)| *input).collect();
         let varies = |op: OpId, varying: &FxHashSet<ValueId>| {
@@ -201,7 +193,7 @@ impl<'m> Repeat<'m> {
                 }
             }
             let given_on =
-                self.body.outputs().iter().skip(1).zip(inputs.iter().skip(BEFORE_CARRIED)).take(self.initial.len());
+                self.body.outputs().iter().skip(1).zip(inputs.iter().skip(Loop::HEAD)).take(self.initial.len());
             let new: Vec<ValueId> =
                 given_on.filter(|(made, _)| varying.contains(made)).map(|(_, input)| *input).collect();
             varying.extend(new);
@@ -209,8 +201,4 @@ impl<'m> Repeat<'m> {
         let each = order.iter().filter(|op| varies(**op, &varying)).count() + self.stacked().len();
         each * self.count as usize + self.stacked().len() <= 1 + order.len()
     }
-}
-
-fn condition(patch: &mut Patch) -> Match<Wire> {
-    Ok(patch.constant(Tensor::from_bools([].as_slice(), &[true]).map_err(|_| Miss::NoMatch)?))
 }

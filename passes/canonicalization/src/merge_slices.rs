@@ -8,6 +8,9 @@ use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 /// axes, they cut the pieces out themselves.
 pub(crate) struct MergeSlices;
 
+/// A Split into more pieces is looked at in vain at every one of them.
+const MOST_PIECES: usize = 64;
+
 impl Rewrite for MergeSlices {
     const NAME: RuleName = "merge-slices";
     const SUMMARY: &'static str =
@@ -50,6 +53,9 @@ fn before(cx: &Cx<'_>, outer: View<'_, Slice>) -> Match<(ValueId, Vec<Cut>)> {
     let input = split.data.operand(0).ok_or(Miss::NoMatch)?;
     let rank = cx.dims(input).ok_or(Miss::NoMatch)?.len();
     let axis = InferCx::axis(split.axis, rank).map_err(|_| Miss::NoMatch)?;
+    if split.data.results().len() > MOST_PIECES {
+        return Err(Miss::NoMatch);
+    }
     let (mut start, mut own) = (0, None);
     for piece in split.data.results() {
         // What nobody wants has no type, and so no length.

@@ -5,7 +5,7 @@ use edgesmith_pass::Event;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
-use crate::common_subexpressions::{Key, data_origin, key, may_merge};
+use crate::common_subexpressions::{Key, data_origin, key};
 
 /// What there is in a graph before an operator with regions.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ pub(crate) fn share(
         let mut outside = captured(model, graph_id, owner, region);
         for op in order {
             let inner = model.graph(region).op(op);
-            if !inner.regions().is_empty() || !may_merge(inner.op()) {
+            if !inner.regions().is_empty() || inner.op().is_random() {
                 continue;
             }
             let operands = inner.operands().iter().map(|value| {

@@ -4,8 +4,8 @@
 //! the run decides becomes a tract operator with bodies of its own: [`Branch`] for If, tract's `Scan` for Scan.
 
 use edgesmith_exec::Effort;
-use edgesmith_ir::op::Scan as ScanOp;
-use edgesmith_ir::{GraphId, OpId, Tensor as IrTensor};
+use edgesmith_ir::op::{Loop, Scan as ScanOp};
+use edgesmith_ir::{GraphId, OpId};
 use tract_core::internal::*;
 use tract_core::ops::scan::{InputMapping, OutputMapping, Scan, ScanInfo};
 
@@ -89,11 +89,8 @@ impl Lowering<'_> {
             if round == MAX_ROUNDS {
                 return Err(unsupported(format!("it runs for more than {MAX_ROUNDS} rounds")));
             }
-            let truth = IrTensor::from_bools(edgesmith_ir::Extents::new(), &[true]);
-            let mut inputs = vec![
-                Wire::constant(IrTensor::scalar(round)),
-                Wire::constant(truth.map_err(|e| unsupported(e.to_string()))?),
-            ];
+            let head = Loop::head(self.model.graph(body), round).map_err(|e| unsupported(e.to_string()))?;
+            let mut inputs = head.map(Wire::constant).to_vec();
             inputs.extend(carried);
             inputs.extend(captures.iter().cloned());
             let results = self.inline(body, inputs, false)?;

@@ -3,7 +3,7 @@
 use super::join::{join_contents, join_types, shapeless, with_own_symbols};
 use super::operator;
 use crate::infer::{Fact, InferCx, InferError};
-use crate::{Contents, DType, Dim, Dims, Item, Shape, ValueType};
+use crate::{Contents, DType, Dim, Dims, Graph, Item, Shape, Tensor, TensorError, ValueType};
 
 operator! {
     /// Runs one of two branches.
@@ -78,6 +78,21 @@ fn branches(_: &If, cx: &mut InferCx<'_>) -> Result<(), InferError> {
         cx.set_fact(slot, fact);
     }
     Ok(())
+}
+
+impl Loop {
+    /// How many inputs of the body the loop makes itself: the number of the iteration, and whether it goes on. Each has one
+    /// element, a scalar or a list of one, as the body takes it.
+    pub const HEAD: usize = 2;
+
+    /// Those inputs of the body for an iteration, counted from 0.
+    pub fn head(body: &Graph, iteration: i64) -> Result<[Tensor; Self::HEAD], TensorError> {
+        let shape = |slot: usize| {
+            let dims = body.inputs().get(slot).and_then(|input| body.value(*input).ty().dims());
+            vec![1; dims.map_or(0, <[_]>::len)]
+        };
+        Ok([Tensor::scalar(iteration).reshaped(shape(0))?, Tensor::from_bools(shape(1), &[true])?])
+    }
 }
 
 /// What a body makes of values that it carries: their types over all trips, those after the last trip, and what the

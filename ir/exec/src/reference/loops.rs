@@ -1,7 +1,7 @@
 //! If, Loop and Scan.
 
-use edgesmith_ir::op::Scan;
-use edgesmith_ir::{Extents, GraphId, OpId, Tensor};
+use edgesmith_ir::op::{Loop, Scan};
+use edgesmith_ir::{GraphId, OpId, Tensor};
 
 use super::run::{Walk, bytes_of};
 use crate::eval::{empty, slice_at, stack};
@@ -53,14 +53,13 @@ impl Walk<'_> {
         };
         let mut stacked: Vec<Vec<Tensor>> = vec![Vec::new(); scans];
         let mut held = 0;
-        let yes =
-            Tensor::from_bools(Extents::new(), &[true]).map_err(|error| self.fail(graph, Some(op), error.into()))?;
         let mut trip = 0_i64;
         while goes_on && trips.is_none_or(|trips| trip < trips) {
             self.trip(graph, op)?;
             let mut inputs: Vec<Option<Value>> = Vec::with_capacity(2 + count + captures.len());
-            inputs.push(Some(Tensor::scalar(trip).into()));
-            inputs.push(Some(yes.clone().into()));
+            let head = Loop::head(self.program.model.graph(body), trip);
+            let head = head.map_err(|error| self.fail(graph, Some(op), error.into()))?;
+            inputs.extend(head.map(|tensor| Some(tensor.into())));
             inputs.append(&mut carried);
             inputs.extend(captures.iter().cloned());
             let mut outputs = self.graph(body, inputs, &[])?.into_iter();

@@ -84,6 +84,8 @@ struct Junction {
 /// An island, for one layout.
 struct Net<'i> {
     island: &'i Island,
+    /// Which operators can work in the layout at all; the others stay as they are.
+    able: Vec<bool>,
     junctions: Vec<Junction>,
 }
 
@@ -97,10 +99,10 @@ struct Choice {
 impl<'i> Net<'i> {
     fn new(model: &Model, id: GraphId, kind: Kind, island: &'i Island, layout: &Layout) -> Self {
         let graph = model.graph(id);
-        // What cannot work in this layout stays as it is.
-        let able = |op: &OpId| Carrier::of(&view(model, id, *op), *op, layout).is_some();
+        let able: Vec<bool> =
+            island.ops.iter().map(|op| Carrier::of(&view(model, id, *op), *op, layout).is_some()).collect();
         let place: FxHashMap<OpId, usize> =
-            island.ops.iter().enumerate().filter(|(_, op)| able(op)).map(|(at, op)| (*op, at)).collect();
+            island.ops.iter().enumerate().filter(|(at, _)| able[*at]).map(|(at, op)| (*op, at)).collect();
         let inside = |op: OpId| island.ops.binary_search(&op).is_ok();
         let junctions = island.values.iter().map(|value| {
             let around = Neighbours { model, id, value: *value };
@@ -126,7 +128,8 @@ impl<'i> Net<'i> {
             };
             Junction { made, read: around.readers().filter_map(side).collect(), size }
         });
-        Self { island, junctions: junctions.collect() }
+        let junctions = junctions.collect();
+        Self { island, able, junctions }
     }
 
     /// The best choice for this layout, if it saves changes and moves no more elements than now.
@@ -135,10 +138,8 @@ impl<'i> Net<'i> {
         if now == 0 {
             return None;
         }
-        let labels = match self.island.ops.len().saturating_mul(changes) > CUT {
-            true => vec![true; self.island.ops.len()],
-            false => self.cut(),
-        };
+        let large = self.island.ops.len().saturating_mul(changes) > CUT;
+        let labels = if large { self.able.clone() } else { self.cut() };
         let (then, moved_then) = self.cost(&|at| labels[at]);
         let moved = self.island.ops.iter().zip(&labels).filter(|(_, new)| **new).map(|(op, _)| *op).collect();
         (then < now && moved_then <= moved_now).then(|| Choice { layout, moved, saved: now - then })

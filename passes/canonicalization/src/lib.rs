@@ -172,6 +172,7 @@ impl Pass for Canonicalization {
             cx.count(PLAIN_INITIALIZERS.name, count);
         }
         let before = fold_within_savings::size_of(model);
+        let mut afresh = false;
         for _ in 0..MAX_ROUNDS {
             let outcome = drive(model, &rules, &cx.driver)?;
             let mut changed = !outcome.firings.is_empty();
@@ -197,7 +198,13 @@ impl Pass for Canonicalization {
                 }
             }
             if !changed {
-                break;
+                // A patch infers what is near it. What the operators that are left say as a whole comes last, as it would for
+                // whoever reads the file.
+                if afresh {
+                    break;
+                }
+                afresh = true;
+                model.infer_afresh();
             }
         }
         Ok(())

@@ -28,6 +28,7 @@ mod remove_zero_state;
 mod repeated_in_regions;
 mod resolve_cast_like;
 mod resolve_reshape;
+mod resolve_sequence;
 mod shorten_shape;
 mod skip_expand;
 mod transposed_constants;
@@ -114,6 +115,7 @@ impl Ruled for Canonicalization {
             .with(remove_no_op::RemoveNoOp)
             .with(merge_casts::MergeCasts)
             .with(merge_concats::MergeConcats)
+            .with(merge_concats::MergeSplitIntoConcat)
             .with(merge_reshapes::MergeReshapes)
             .with(merge_slices::MergeSlices)
             .with(merge_sibling_slices::MergeSiblingSlices)
@@ -121,6 +123,7 @@ impl Ruled for Canonicalization {
             .with(merge_transposes::MergeReshapeIntoTranspose)
             .with(move_axes::FoldTransposeIntoReduction)
             .with(resolve_reshape::ResolveReshape)
+            .with(resolve_sequence::ResolveSequence)
             .with(merge_reduction_axes::MergeReductionAxes)
             .with(merge_reduction_axes::MergeGlobalPoolAxes)
             .with(skip_expand::SkipExpand)

@@ -9,6 +9,7 @@ mod cost;
 mod dim;
 mod dim_arith;
 mod dim_bounds;
+mod dim_groups;
 mod dim_parse;
 mod dtype;
 mod graph;

@@ -18,6 +18,7 @@ mod merge_sibling_slices;
 mod merge_slices;
 mod merge_transposes;
 mod move_axes;
+mod move_reshapes;
 mod plain_initializers;
 mod remove_empty_operand;
 mod remove_neutral_condition;
@@ -121,6 +122,7 @@ impl Ruled for Canonicalization {
             .with(merge_sibling_slices::MergeSiblingSlices)
             .with(merge_transposes::MergeTransposes)
             .with(merge_transposes::MergeReshapeIntoTranspose)
+            .with(move_reshapes::MoveReshapes)
             .with(move_axes::FoldTransposeIntoReduction)
             .with(resolve_reshape::ResolveReshape)
             .with(resolve_sequence::ResolveSequence)

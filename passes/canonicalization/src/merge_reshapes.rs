@@ -57,12 +57,15 @@ pub(crate) fn infers(cx: &Cx<'_>, op: OpId) -> bool {
     shape.and_then(|shape| cx.contents(shape)).is_some_and(|c| c.items().iter().any(|item| item.int() == Some(-1)))
 }
 
-/// Reshape's second operand for these types: numbers, 0 where the dim is that of the input at the same place, and at most
+/// Reshape's second operand from the one value to the other; see [`spec`].
+pub(crate) fn spec_of(cx: &Cx<'_>, input: ValueId, output: ValueId, may_fail: bool) -> Option<Vec<i64>> {
+    spec(cx, cx.dims(input)?, cx.dims(output)?, may_fail)
+}
+
+/// Reshape's second operand for these dims: numbers, 0 where the dim is that of the input at the same place, and at most
 /// one -1. `None` when that cannot say it, or when -1 would have no answer for an empty tensor; `may_fail` says that there
 /// was none before either.
-pub(crate) fn spec_of(cx: &Cx<'_>, input: ValueId, output: ValueId, may_fail: bool) -> Option<Vec<i64>> {
-    let from = cx.dims(input)?;
-    let to = cx.dims(output)?;
+pub(crate) fn spec(cx: &Cx<'_>, from: &[Dim], to: &[Dim], may_fail: bool) -> Option<Vec<i64>> {
     let mut spec = Vec::with_capacity(to.len());
     let (mut inferred, mut may_be_zero) = (false, false);
     for (axis, dim) in to.iter().enumerate() {

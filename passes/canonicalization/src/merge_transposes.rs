@@ -87,3 +87,12 @@ pub(crate) fn permutation(transpose: &Transpose, rank: usize) -> Match<Vec<usize
         transpose.perm.iter().filter_map(|axis| usize::try_from(*axis).ok()).filter(|axis| *axis < rank).collect();
     if perm.len() == rank { Ok(perm) } else { Err(Miss::NoMatch) }
 }
+
+/// Where each axis of before is now, when axis `perm[i]` becomes axis `i`.
+pub(crate) fn inverse(perm: &[usize]) -> Vec<usize> {
+    let mut places = vec![0; perm.len()];
+    for (place, axis) in perm.iter().enumerate() {
+        places[*axis] = place;
+    }
+    places
+}

@@ -4,6 +4,8 @@ use edgesmith_ir::op::{Squeeze, Transpose, Unsqueeze};
 use edgesmith_ir::{Dim, Tensor};
 use edgesmith_rewrite::{Patch, Wire};
 
+use crate::merge_transposes::inverse;
+
 /// The axes of a value in another order, or with axes of one index between them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Layout {
@@ -92,15 +94,6 @@ impl Layout {
 
 fn transpose(patch: &mut Patch, perm: &[usize], value: Wire) -> Wire {
     patch.insert(Transpose { perm: perm.iter().map(|axis| *axis as i64).collect() }, [Some(value)])
-}
-
-/// Where each axis of before is now, when axis `perm[i]` becomes axis `i`.
-pub(crate) fn inverse(perm: &[usize]) -> Vec<usize> {
-    let mut places = vec![0; perm.len()];
-    for (place, axis) in perm.iter().enumerate() {
-        places[*axis] = place;
-    }
-    places
 }
 
 /// The axes of one index that the wide form has and the narrow one lacks, where nothing else tells them apart.

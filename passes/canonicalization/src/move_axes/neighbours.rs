@@ -5,10 +5,10 @@ use edgesmith_ir::{Dim, GraphId, Model, OpId, OpKind, User, ValueId};
 use smallvec::SmallVec;
 
 use super::islands::view;
-use super::layout::{Layout, added_axes, inverse};
+use super::layout::{Layout, added_axes};
 use super::reduction::drops_what_moves;
 use crate::merge_reshapes::REGROUPING;
-use crate::merge_transposes::permutation;
+use crate::merge_transposes::{inverse, permutation};
 
 /// No island is widened to more axes than this: engines for devices know no more in products, or are slow with them.
 const WIDEST: usize = 4;

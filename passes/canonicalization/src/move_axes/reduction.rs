@@ -4,9 +4,8 @@ use edgesmith_ir::op::Transpose;
 use edgesmith_ir::{InferCx, OpId, OpKind, Tensor};
 use edgesmith_rewrite::{Cx, Fidelity, Match, Miss, Patch, Rewrite, RuleName};
 
-use super::layout::inverse;
 use crate::merge_reduction_axes::Forms;
-use crate::merge_transposes::permutation;
+use crate::merge_transposes::{inverse, permutation};
 
 /// `ReduceMean(Transpose(x))` without the reduced axes: the axes that are left come in the same order.
 pub(crate) struct FoldTransposeIntoReduction;

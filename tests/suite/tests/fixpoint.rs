@@ -41,3 +41,14 @@ fn sizes_that_one_change_made_known_reach_every_reader() {
         assert!(!left.iter().any(|kind| kind == "Reshape"), "of {length}: {left:?}");
     }
 }
+
+#[test]
+fn transposes_between_islands_go_with_one_of_them() {
+    let chain: String = (0..60)
+        .map(|k| format!("a{k} = Transpose <perm = [1, 0]> (x{k})\nx{} = {} (a{k})\n", k + 1, ["Exp", "Sin"][k % 2]))
+        .collect();
+    let text = format!("g (float[2,3] x0) => (x60) {{ {chain} }}");
+    let model = optimised(parse_model(&text, &NoWeights).unwrap());
+    let main = *model.entries.values().next().unwrap();
+    assert_eq!(model.graph(main).ops().count(), 60, "every pair of transposes cancels");
+}

@@ -31,7 +31,13 @@ pub(super) fn choose(model: &Model, id: GraphId, kind: Kind, chosen: &mut FxHash
     if changes < 2 {
         return;
     }
+    // What is between two islands can go with one of them only; the other is looked at again once it has.
+    let (mut before, mut behind): (FxHashSet<OpId>, FxHashSet<OpId>) = Default::default();
     for island in islands(model, id) {
+        let [makers, readers] = around(model, id, kind, &island);
+        if makers.iter().any(|op| behind.contains(op)) || readers.iter().any(|op| before.contains(op)) {
+            continue;
+        }
         let mut best: Option<Choice> = None;
         for layout in layouts(model, id, kind, &island) {
             let net = Net::new(model, id, kind, &island, &layout);
@@ -43,8 +49,19 @@ pub(super) fn choose(model: &Model, id: GraphId, kind: Kind, chosen: &mut FxHash
         }
         if let Some(Choice { layout, moved, .. }) = best {
             chosen.extend(moved.into_iter().map(|op| ((id, op), layout.clone())));
+            before.extend(makers);
+            behind.extend(readers);
         }
     }
+}
+
+/// The changes of layout that make values of an island, and those that read them.
+fn around(model: &Model, id: GraphId, kind: Kind, island: &Island) -> [Vec<OpId>; 2] {
+    let graph = model.graph(id);
+    let changes = |op: &OpId| kind.is_changed_by(graph.op(*op).op().kind()) && island.ops.binary_search(op).is_err();
+    let makers = island.values.iter().filter_map(|value| graph.producer(*value)).filter(changes).collect();
+    let readers = island.values.iter().flat_map(|value| Neighbours { model, id, value: *value }.readers().flatten());
+    [makers, readers.filter(changes).collect()]
 }
 
 /// The layouts that the changes around an island have on its other side.
